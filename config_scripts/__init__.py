@@ -1,0 +1,1 @@
+"""One TOML file for each way of running, the schema that says what may stand in them, and what reads them."""

@@ -1,0 +1,220 @@
+"""The sections of a config script. The description of a key is its documentation: docs/config.md is made from it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from config_scripts.errors import WrongValue
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+TokenIds = Annotated[tuple[TokenId, ...], Field(strict=False)]
+Place = Literal["none", "cpu", "nvme"]
+
+
+class Strict(BaseModel):
+    """Unknown keys, wrong types, NaN and infinity are refused; values never change after they were read."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Model(Strict):
+    """Which weights to load, and how they are kept."""
+
+    file: str = Field("", description=(
+        "The weights, `.pth` or `.safetensors` in BlinkDL's layout; empty is the embedded model. Relative to the directory the "
+        "server starts in."))
+    tokenizer: str = Field("auto", min_length=1, description=(
+        "`auto`: the `tokenizer.json` beside the weights, else the World vocabulary. `world`: the World vocabulary, which every "
+        "released RWKV-4 to RWKV-7 World and G1 file uses. Or the path of a JSON file of the `tokenizers` package."),
+        json_schema_extra={"allowed": '"auto", "world" or the path of a tokenizer\'s JSON file'})
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes the first CUDA GPU, and the CPU where there is none.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description=(
+        "Type of the weights in memory. `auto` is bf16 on a GPU and fp32 on a CPU. The recurrent state is fp32 always."))
+    threads: int = Field(0, ge=0, le=1024, description=(
+        "CPU threads of one tensor operation; 0 is one a core. Lower it where other programs share the machine."))
+
+
+class Server(Strict):
+    """The address, and what one client may ask of it."""
+
+    host: str = Field("127.0.0.1", min_length=1, description=(
+        "Address to listen on. Anything but loopback lets others teach your model: set a token and put TLS before it."))
+    port: int = Field(3000, ge=0, le=65535, description="TCP port; 0 takes a free one, which is printed at the start.")
+    token: str | None = Field(None, pattern=r"^[!-~]*$", max_length=512, description=(
+        "What clients send as `Authorization: Bearer …`. Absent: made at the first start and kept in the data directory, which is"
+        " best. Empty: no token is asked for, on a loopback address only."),
+        json_schema_extra={"allowed": "absent, empty or printable ASCII without spaces, at most 512 characters"})
+    max_body_mb: int = Field(32, ge=1, le=4096, description="Largest request body, in MiB; a larger one is refused with 413.")
+    queue: int = Field(64, ge=1, le=100_000, description="Most requests waiting for the model; past it the answer is 503 with Retry-After.")
+    threads: int = Field(64, ge=2, le=10_000, description=(
+        "Most connections served at once. A stream holds one until it ends: more than the clients you expect."))
+
+    @model_validator(mode="after")
+    def _open_only_to_this_machine(self) -> Server:
+        if self.token == "" and not is_loopback(self.host):
+            raise WrongValue("token", self.token, (
+                f"absent to have one made, or a token; empty only where host is a loopback address, and it is {self.host!r}"))
+        return self
+
+
+class Template(Strict):
+    """How a conversation becomes tokens."""
+
+    begin: TokenIds = Field((0,), description=(
+        "Token ids before the first message. 0 is the end of a document, after which a new one begins."))
+
+
+class Role(Strict):
+    """One speaker: what stands before and after what is said."""
+
+    name: str = Field(min_length=1, max_length=64, description="The name that requests and lessons use.")
+    prefix: str | TokenIds = Field(description="Before each message: a text, or token ids (for special tokens that no text encodes to).")
+    suffix: str | TokenIds = Field(description=(
+        "After each message. An answer ends when the model has written it, so it must not be empty for a role that answers."))
+    answers: bool = Field(False, description=(
+        "This role is the model: its messages are trained. The first such role is the one that answers."))
+
+    @model_validator(mode="after")
+    def _an_answer_must_end(self) -> Role:
+        if self.answers and not self.suffix:
+            raise WrongValue("suffix", list(self.suffix) if isinstance(self.suffix, tuple) else self.suffix, (
+                "a text or token ids that are not empty, because this role answers and an answer ends with its suffix"))
+        return self
+
+
+G1_ROLES = (
+    Role(name="system", prefix="System:", suffix="\n\n"),
+    Role(name="user", prefix="User:", suffix="\n\n"),
+    Role(name="assistant", prefix="Assistant:", suffix="\n\n", answers=True),
+)
+
+
+class Infer(Strict):
+    """How an answer is drawn where a request does not say."""
+
+    max_tokens: int = Field(256, ge=1, le=1_000_000, description="Most tokens of an answer.")
+    temperature: float = Field(1.0, ge=0, le=10, description=(
+        "0 is greedy: always the likeliest token. Higher is more varied; 0 to 0.5 for facts."))
+    top_p: float = Field(0.85, gt=0, le=1, description=(
+        "Draw from the likeliest tokens that together hold this share of probability; 0.3 is careful, 1 is no limit."))
+    top_k: int = Field(0, ge=0, le=1_000_000, description="Draw from this many of the likeliest tokens; 0 is no limit.")
+    presence_penalty: float = Field(0.0, ge=-10, le=10, description=(
+        "Taken from the logit of every token written so far; 0.2 to 0.5 against repetition."))
+    frequency_penalty: float = Field(0.0, ge=-10, le=10, description=(
+        "Taken once for every time the token was written; 0.2 to 0.5 against repetition."))
+    penalty_decay: float = Field(0.996, ge=0, le=1, description="What is left of those counts after each token; 1 never forgets.")
+
+
+class Train(Strict):
+    """How a lesson is learned where a request does not say."""
+
+    mode: Literal["plain", "wani-bot", "pico"] = Field("plain", description=(
+        "`plain`: windows of ctx_len, each from an empty state. `wani-bot`: infinite context with the exact gradient through the "
+        "state, at the memory of one chunk. `pico`: infinite context, the gradient cut after bptt_range chunks; faster than wani-"
+        "bot on long texts."))
+    trains: Literal["all"] = Field("all", description="What is trained: all the weights.")
+    lr: float = Field(1e-5, gt=0, lt=1, description=(
+        "Step size. 1e-5 for a pretrained model of 1B or more; 1e-4 for the embedded one. Too high forgets, too low repeats more."))
+    epochs: int = Field(1, ge=1, le=10_000, description="Times a lesson is repeated, when until_loss is absent.")
+    until_loss: float | None = Field(None, ge=0, le=100, description=(
+        "Repeat a lesson until its loss is at or under this, in nats a token. At 0.1 the greedy answer is nearly always the "
+        "taught one; at 0.3 often not yet."))
+    max_epochs: int = Field(20, ge=1, le=10_000, description="Most repetitions under until_loss.")
+    min_loss: float = Field(0.0, ge=0, le=100, description=(
+        "A loss under this counts as already known, and its step is scaled by min_loss_fix. 0 is off. Keep it under until_loss, "
+        "or the last repetitions crawl."))
+    max_loss: float = Field(100.0, ge=0, le=100, description="A loss over this has its step scaled by max_loss_fix. 100 is off.")
+    min_loss_fix: float = Field(0.05, ge=0, le=10, description="Scale of a step whose loss is under min_loss.")
+    max_loss_fix: float = Field(1.05, ge=0, le=10, description=(
+        "Scale of a step whose loss is over max_loss; under 1 to be careful with what is far from the model."))
+    ctx_len: int = Field(512, ge=2, le=1_048_576, description="Tokens of one window (plain) or chunk (infctx). Memory grows with it.")
+    window: int = Field(0, ge=0, le=1_048_576, description=(
+        "Tokens that two neighbouring windows of plain training share, so that the second begins with context."))
+    bptt_range: int = Field(2, ge=1, le=1_000_000, description="pico: chunks that one gradient may cross; 1 is the cheapest.")
+    keep_state: bool = Field(False, description=(
+        "Begin each lesson from the state that the one before left (the training memory). For reading one long work in pieces; "
+        "reset it when the topic changes."))
+    checks: bool = Field(True, description=(
+        "After a lesson, ask a sample of earlier ones and of near questions again, and report what changed. Costs a few answers' "
+        "time."))
+    replay: int = Field(3, ge=0, le=1024, description=(
+        "Earlier lessons in each step, drawn at random, so that the new does not push out the old. 0 is off."))
+    general: int = Field(4, ge=0, le=1024, description="General texts in each step, against drift of everything else. 0 is off.")
+    general_tokens: int = Field(48, ge=2, le=65_536, description="Tokens of each of those texts; longer holds better and costs more.")
+    refuse_above: float = Field(20.0, gt=0, le=1_000, description=(
+        "A lesson whose loss is above this, in nats a token, is refused and nothing is learned. Guessing at random among 65,536 "
+        "tokens costs 11."))
+    carry_moments: bool = Field(False, description=(
+        "Keep the optimizer's moments from lesson to lesson. False: each lesson begins fresh, so an earlier one never steers its "
+        "steps."))
+
+    @model_validator(mode="after")
+    def _numbers_fit_each_other(self) -> Train:
+        if self.window >= self.ctx_len:
+            raise WrongValue("window", self.window, f"less than ctx_len, which is {self.ctx_len}")
+        if self.min_loss >= self.max_loss:
+            raise WrongValue("min_loss", self.min_loss, f"less than max_loss, which is {self.max_loss:g}")
+        return self
+
+
+class Optimizer(Strict):
+    """AdamW, as RWKV-7 is trained."""
+
+    betas: tuple[Share, Share] = Field((0.9, 0.99), strict=False, description="Decay of the averages of the gradient and of its square.")
+    eps: float = Field(1e-18, gt=0, lt=1, description=(
+        "Added to the root of the second average. RWKV-7 was trained with 1e-18: no reason to change it."))
+    weight_decay: float = Field(0.0, ge=0, lt=1, description=(
+        "Pull of the two-dimensional `.weight` matrices to zero, a step. 0 for lessons; 0.1 when training on a corpus."))
+    clip: float = Field(1.0, gt=0, le=1_000_000, description="Largest norm of the gradient; a larger one is scaled down to it.")
+    w0_rate: float = Field(2.0, gt=0, le=100, description="Step size of `att.w0` (the base decay), as a multiple of lr.")
+
+
+class DeepSpeed(Strict):
+    """Where gradients and the optimizer live."""
+
+    zero_stage: Literal[0, 1, 2, 3] = Field(0, description=(
+        "What DeepSpeed partitions, and so can offload: 0 nothing, 1 the optimizer, 2 and gradients, 3 and parameters. 0 where "
+        "the GPU holds everything."))
+    offload_optimizer: Place = Field("none", description=(
+        "Keep the optimizer (12 bytes a parameter) in host memory (`cpu`, zero_stage 1 to 3; builds a C++ helper at its first "
+        "start) or on disk (`nvme`, 3)."))
+    offload_param: Place = Field("none", description=(
+        "Keep the parameters there too and fetch each layer when it is used; zero_stage 3 only. Every token is then slower."))
+    nvme_path: str = Field("", description="Directory on a fast disk for whatever is on `nvme`.")
+
+    @model_validator(mode="after")
+    def _offload_needs_its_stage(self) -> DeepSpeed:
+        stage = f"zero_stage is {self.zero_stage}"
+        if self.offload_optimizer == "cpu" and self.zero_stage == 0:
+            raise WrongValue("offload_optimizer", self.offload_optimizer, f'"none", or zero_stage 1, 2 or 3; {stage}')
+        if self.offload_optimizer == "nvme" and self.zero_stage != 3:
+            raise WrongValue("offload_optimizer", self.offload_optimizer, f'"none" or "cpu", or zero_stage 3; {stage}')
+        if self.offload_param != "none" and self.zero_stage != 3:
+            raise WrongValue("offload_param", self.offload_param, f'"none", or zero_stage 3; {stage}')
+        if "nvme" in (self.offload_optimizer, self.offload_param) and not self.nvme_path:
+            raise WrongValue("nvme_path", self.nvme_path, 'a directory, because something is offloaded to "nvme"')
+        return self
+
+
+class Save(Strict):
+    """Checkpoints made without being asked."""
+
+    every_lessons: int = Field(50, ge=0, le=1_000_000, description=(
+        "A checkpoint in the background after this many lessons; 0 is only when asked. Nothing is lost without one: the journal "
+        "is replayed, which takes time."))
+    keep: int = Field(5, ge=1, le=100_000, description=(
+        "Most of these checkpoints kept; the oldest goes. Those saved by name are never removed."))
+
+
+def is_loopback(host: str) -> bool:
+    """True when `host` can be reached from this machine only."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

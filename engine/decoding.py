@@ -1,0 +1,119 @@
+"""All open answers as one batch: prompts are read in slices, then every answer gets one token a step."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+import torch
+
+from engine.errors import EngineError
+from engine.generation import Generation
+from rwkv_models.native_decode import NativeDecode, NativeUnavailable
+from rwkv_models.state import State, join
+
+log = logging.getLogger("ouroboros.decoding")
+
+
+class DecodeBatch:
+    """Open generations. The owner thread calls `step` again and again; nothing here waits."""
+
+    def __init__(self, network, limit: int, prefill_slice: int):
+        self.network = network
+        self.limit = limit
+        self.prefill_slice = prefill_slice
+        self._reading: deque[Generation] = deque()
+        self._running: list[Generation] = []
+        self._state: State | None = None  # of the running ones, row by row
+        self._native: NativeDecode | None = None
+        try:
+            self._native = NativeDecode(network)
+        except NativeUnavailable as reason:
+            log.info("decode=torch reason=%s", reason)
+
+    def __len__(self) -> int:
+        return len(self._reading) + len(self._running)
+
+    @property
+    def full(self) -> bool:
+        """No place for another answer."""
+        return len(self) >= self.limit
+
+    def add(self, generation: Generation) -> None:
+        """Take in an answer to be."""
+        self._reading.append(generation)
+
+    def generations(self) -> list[Generation]:
+        """All open ones."""
+        return [*self._reading, *self._running]
+
+    @torch.inference_mode()
+    def step(self, version: int, stamp: int) -> None:
+        """Read one slice of one prompt, then write one token of every running answer."""
+        for generation in self.generations():
+            if generation.ticket.cancelled.is_set():
+                generation.end("cancelled")
+        self._sweep()
+        if self._reading:
+            self._read(self._reading[0], version, stamp)
+        if self._running:
+            self._write(version, stamp)
+
+    def fail(self, error: BaseException) -> None:
+        """End every open answer with an error."""
+        for generation in self.generations():
+            generation.fail(error)
+        self._reading.clear()
+        self._running, self._state = [], None
+
+    def _read(self, generation: Generation, version: int, stamp: int) -> None:
+        generation.touch(version, stamp)
+        take = generation.tokens[generation.consumed : min(generation.consumed + self.prefill_slice, generation.prompt_length)]
+        tokens = torch.tensor([take], device=self.network.emb.weight.device)
+        last = generation.consumed + len(take) == generation.prompt_length
+        output, generation.state = self.network(tokens, generation.state, head="last" if last else "none")
+        generation.consumed += len(take)
+        if last:
+            self._offer([generation], output)
+            self._reading.popleft()
+            self._running.append(generation)
+            self._state = generation.state if self._state is None else join([self._state, generation.state])
+            generation.state = None
+            self._sweep()
+        else:
+            self._reading.rotate(-1)  # the next slice goes to the next reader
+
+    def _write(self, version: int, stamp: int) -> None:
+        last = torch.tensor([generation.tokens[-1] for generation in self._running])
+        if self._native is not None:
+            output, self._state = self._native.step(last, self._state)
+        else:
+            tokens = last.to(self.network.emb.weight.device).unsqueeze(1)
+            output, self._state = self.network(tokens, self._state, head="last")
+        for generation in self._running:
+            generation.touch(version, stamp)
+            generation.consumed += 1
+        self._offer(self._running, output)
+        self._sweep()
+
+    def _offer(self, generations: list[Generation], logits_BV) -> None:
+        """Let each generation draw from its row; one that cannot ends alone."""
+        for generation, logits_V in zip(generations, logits_BV.float().cpu(), strict=True):
+            try:
+                generation.take(logits_V)
+            except FloatingPointError as error:
+                generation.fail(EngineError(f"{error}: load a checkpoint, or roll back", code="not_finite"))
+
+    def _sweep(self) -> None:
+        """Close the answers that ended and drop their rows."""
+        for generation in self._reading:
+            if generation.finish_reason is not None:
+                generation.close(None)
+        self._reading = deque(g for g in self._reading if g.finish_reason is None)
+        for row, generation in enumerate(self._running):
+            if generation.finish_reason not in (None, "error"):
+                generation.close(self._state.row(row))
+        rows = [row for row, g in enumerate(self._running) if g.finish_reason is None]
+        if len(rows) < len(self._running):
+            self._running = [self._running[row] for row in rows]
+            self._state = self._state.rows(rows) if rows else None

@@ -1,0 +1,120 @@
+"""One open answer: its prompt, its sampler, its text so far, and why it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from engine.options import InferOptions
+from engine.sampler import Sampler
+from engine.ticket import Ticket
+from models.text_stream import TextStream
+from models.tokenizer import Tokenizer
+from rwkv_models.state import State
+
+
+class Generation:
+    """A request to /infer from its first prompt token to its last piece.
+
+    The batch calls `read_more` while prompt tokens are left and `take` with the logits of each decode step. `tokens`
+    holds prompt and answer; `state` is the state after `consumed` of them.
+    """
+
+    def __init__(self, ticket: Ticket, tokenizer: Tokenizer, prompt: list[int], options: InferOptions, *, known: int = 0,
+                 state: State | None = None, stop_texts: list[str] = (), opening: str = "", strip: bool = False,
+                 on_close: Callable[[Generation, State | None], dict] | None = None):
+        self.ticket = ticket
+        self.options = options
+        self.tokenizer = tokenizer
+        self.tokens = list(prompt)
+        self.prompt_length = len(prompt)
+        self.consumed = known
+        self.state = state
+        self.sampler = Sampler(options, tokenizer.vocab_size)
+        self.stream = TextStream(tokenizer, [*options.stop, *stop_texts])
+        self.stop_tokens = {tokenizer.end_of_text, *options.stop_tokens}
+        self.text = ""
+        self.finish_reason: str | None = None
+        self.first_version = self.last_version = -1
+        self.stamps: set[int] = set()
+        self.logprobs: list[dict] = []
+        self._strip = strip
+        self._on_close = on_close
+        if opening:
+            self._emit(opening)
+
+    @property
+    def waiting(self) -> int:
+        """Prompt tokens not read yet."""
+        return self.prompt_length - self.consumed
+
+    def touch(self, version: int, stamp: int) -> None:
+        """Note the weights that the next token comes from."""
+        if self.first_version < 0:
+            self.first_version = version
+        self.last_version = version
+        self.stamps.add(stamp)
+
+    def take(self, logits_V: Tensor) -> None:
+        """Draw a token from the logits after the last one, and end the answer if it must end."""
+        if self.ticket.cancelled.is_set():
+            return self.end("cancelled")
+        if not math.isfinite(float(logits_V.max())):
+            raise FloatingPointError("the model's output is not finite")
+        token, likely = self.sampler.draw(logits_V)
+        self.tokens.append(token)
+        if likely:
+            self.logprobs.append(self._describe(likely))
+        if token in self.stop_tokens:
+            return self.end("stop")
+        self._emit(self.stream.push(token))
+        if self.stream.stopped is not None:
+            return self.end("stop")
+        if len(self.tokens) - self.prompt_length >= self.options.max_tokens:
+            return self.end("length")
+        return None
+
+    def end(self, reason: str) -> None:
+        """No more tokens; `close` hands the answer over."""
+        if self.finish_reason is None:
+            self._emit(self.stream.flush())
+            self.finish_reason = reason
+            if self._strip:
+                self.text = self.text.rstrip()
+
+    def close(self, state: State | None) -> None:
+        """Hand the reader the whole answer; `state` is that after `consumed` tokens, where it is known."""
+        result = self.result()
+        if self._on_close is not None:
+            result |= self._on_close(self, state)
+        self.ticket.finish(result)
+
+    def fail(self, error: BaseException) -> None:
+        """End the answer with an error."""
+        self.finish_reason = "error"
+        self.ticket.fail(error)
+
+    def result(self) -> dict:
+        """The fields of /infer's answer that every answer has."""
+        out = {
+            "id": self.ticket.id, "text": self.text, "message": {"role": "assistant", "text": self.text},
+            "finish_reason": self.finish_reason,
+            "usage": {"prompt_tokens": self.prompt_length, "completion_tokens": len(self.tokens) - self.prompt_length},
+            "versions": [self.first_version, self.last_version], "session": None, "turn": None, "seed": self.sampler.seed,
+        }
+        return out | ({"logprobs": self.logprobs} if self.options.logprobs else {})
+
+    def _emit(self, piece: str) -> None:
+        if self._strip and not self.text:
+            piece = piece.lstrip()
+        if piece:
+            self.text += piece
+            self.ticket.progress({"text": piece})
+
+    def _describe(self, likely: list[tuple[int, float]]) -> dict:
+        name = lambda token: self.tokenizer.decode([token])  # noqa: E731
+        (token, logprob), *top = likely
+        return {"token": token, "text": name(token), "logprob": logprob,
+                "top": [{"token": t, "text": name(t), "logprob": p} for t, p in top]}

@@ -1,0 +1,100 @@
+"""The journal: every lesson, in order, on disk before it is acknowledged. Base checkpoint + journal = the model.
+
+A line is `CRC32 JSON\n`, the checksum in eight hex digits over the JSON's bytes. A line is whole or it is not there:
+a torn last line (power went while it was written, so nobody was told that it counts) is cut off and named; a line
+that does not match its checksum anywhere else is damage, and is refused and named.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from engine.atomic import sync
+
+log = logging.getLogger("ouroboros.journal")
+
+
+class JournalDamaged(ValueError):
+    """The journal cannot be trusted; the text names file, line and what to do."""
+
+
+class Journal:
+    """An append-only file of records. Each has a `seq`, counted from 1 without gaps."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.records: list[dict] = list(self._read())
+        self._file = open(path, "ab")  # noqa: SIM115 - open for the life of the process
+        sync(path.parent)
+
+    @property
+    def seq(self) -> int:
+        """The number of the last record; 0 while there is none."""
+        return len(self.records)
+
+    def append(self, record: dict) -> dict:
+        """Write one record and return it with its `seq`. When this returns, the record is on the disk."""
+        record = {"seq": self.seq + 1, **record}
+        body = orjson.dumps(record)
+        start = self._file.tell()
+        try:
+            self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._cut(start)
+            raise
+        self.records.append(record)
+        return record
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def _cut(self, size: int) -> None:
+        """Take back a half-written record, so that the next one begins on a line of its own."""
+        self._file.close()
+        with open(self.path, "r+b") as file:
+            file.truncate(size)
+        self._file = open(self.path, "ab")  # noqa: SIM115
+
+    def _read(self) -> Iterator[dict]:
+        if not self.path.exists():
+            self.path.touch(mode=0o600)
+            return
+        data = self.path.read_bytes()
+        start = number = 0
+        while start < len(data):
+            number += 1
+            end = data.find(b"\n", start)
+            record = None if end < 0 else _parse(data[start:end])
+            if record is not None and record.get("seq") == number:
+                yield record
+                start = end + 1
+                continue
+            if end < 0 or end + 1 == len(data):
+                log.warning("journal=%s line=%d cut=%d bytes: the last record was never finished, so nobody was told that it counts",
+                            self.path, number, len(data) - start)
+                with open(self.path, "r+b") as file:
+                    file.truncate(start)
+                    os.fsync(file.fileno())
+                return
+            raise JournalDamaged(f"{self.path}: line {number} does not match its checksum; restore the file from a copy, "
+                                 f"or cut it before that line to keep the {number - 1} lessons and events ahead of it")
+
+
+def _parse(line: bytes) -> dict | None:
+    """The record of a line, or None where the line is not what was written."""
+    checksum, _, body = line.partition(b" ")
+    try:
+        if int(checksum, 16) != zlib.crc32(body) or len(checksum) != 8:
+            return None
+        return orjson.loads(body)
+    except ValueError:
+        return None

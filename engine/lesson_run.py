@@ -1,0 +1,200 @@
+"""One lesson from its first forward to its last: learned wholly, or not at all.
+
+`LessonRun.steps()` is a generator: the owner thread takes one micro-step (a chunk's forward and backward, or a batch of
+rehearsal) at a time and goes on writing answers in between.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from engine.rehearsal import Rehearsal
+from models.sample import Sample
+from rwkv_models.chunks import Batch, learn_chunks, learn_windows, measure
+from rwkv_models.optimizer import StepRefused, Trainer
+from rwkv_models.state import State
+
+
+class Cancelled(Exception):
+    """The caller went away or asked to stop."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A lesson's options with nothing left open: what was asked, filled from the config script."""
+
+    mode: str
+    lr: float
+    epochs: int
+    until_loss: float | None
+    max_epochs: int
+    min_loss: float
+    max_loss: float | None
+    min_loss_fix: float
+    max_loss_fix: float
+    ctx_len: int
+    window: int
+    bptt_range: int
+    keep_state: bool
+    refuse_above: float
+    carry_moments: bool
+    seed: int
+
+    @property
+    def most_epochs(self) -> int:
+        """The largest number of times the lesson can be repeated."""
+        return self.epochs if self.until_loss is None else self.max_epochs
+
+    def rate(self, loss: float) -> float:
+        """The step size for a lesson at this loss: Adam ignores the scale of a loss, so the bands scale the step."""
+        if loss < self.min_loss:
+            return self.lr * self.min_loss_fix
+        if self.max_loss is not None and loss > self.max_loss:
+            return self.lr * self.max_loss_fix
+        return self.lr
+
+
+class LessonRun:
+    """Learning `samples` under a plan. After `steps()` is exhausted, the fields tell what happened."""
+
+    def __init__(self, trainer: Trainer, samples: Sequence[Sample], plan: Plan, rehearsal: Rehearsal, earlier: Sequence[Sample],
+                 training_state: State | None = None):
+        self.trainer = trainer
+        self.samples = [s for s in samples if s.trained > 0]
+        self.plan = plan
+        self.rehearsal = rehearsal
+        self.earlier = earlier
+        self.state = training_state
+        self.learned = False
+        self.reason: str | None = None
+        self.loss_before = self.loss_after = math.nan
+        self.epochs = self.taken = 0
+        self.tokens = sum(len(s.tokens) - 1 for s in self.samples)
+        self.seconds = 0.0
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Give the lesson up at its next micro-step; the weights go back to what they were."""
+        self._cancelled = True
+
+    def steps(self) -> Iterator[dict | None]:
+        """Yield after each micro-step: a progress event after an optimizer step, else None. Never raises for the lesson's sake."""
+        started = time.perf_counter()
+        if not self.plan.carry_moments:
+            self.trainer.forget_moments()
+        undo = _Undo(self.trainer)
+        try:
+            yield from self._epochs(started)
+            self.learned = True
+        except (StepRefused, Cancelled) as refusal:
+            self.trainer.discard_gradients()
+            undo.restore()
+            self.reason = f"{refusal}: nothing was learned"
+        except BaseException:
+            self.trainer.discard_gradients()
+            undo.restore()
+            raise
+        finally:
+            self.seconds = time.perf_counter() - started
+
+    def _epochs(self, started: float) -> Iterator[dict | None]:
+        plan = self.plan
+        for epoch in range(1, plan.most_epochs + 1):
+            losses = []
+            for sample in self.samples:
+                if epoch > 1 and len(self.samples) == 1 and self._knows(losses := [(yield from self._gradient(sample))]):
+                    self.trainer.discard_gradients()
+                    self.loss_after = losses[0]
+                    return
+                if not losses or len(self.samples) > 1:
+                    losses.append((yield from self._gradient(sample)))
+                yield from self._rehearse()
+                lr = plan.rate(losses[-1])
+                self.trainer.step(lr)
+                self.taken += 1
+                yield self._event(epoch, losses[-1], lr, started)
+            self.epochs = epoch
+            if epoch == 1:
+                self.loss_before = sum(losses) / len(losses)
+            if len(self.samples) > 1 and self._knows(losses):
+                break
+        self.loss_after = yield from self._measure()
+
+    def _knows(self, losses: list[float]) -> bool:
+        return self.plan.until_loss is not None and sum(losses) / len(losses) <= self.plan.until_loss
+
+    def _gradient(self, sample: Sample) -> Iterator[None]:
+        """Add the gradient of one sample; return its loss, nats per trained token."""
+        plan, network = self.plan, self.trainer.network
+        batch = Batch.of([(sample.tokens, sample.weights)], network.emb.weight.device).normalised()
+        if plan.mode == "plain":
+            chunks = learn_windows(network, batch, self._backward, plan.ctx_len, plan.window)
+        else:
+            chunks = learn_chunks(network, batch, self.state if plan.keep_state else None, self._backward, plan.ctx_len,
+                                  plan.bptt_range if plan.mode == "pico" else None)
+        loss = 0.0
+        while True:
+            self._check()
+            try:
+                loss += next(chunks)
+            except StopIteration as end:
+                if plan.keep_state:
+                    self.state = end.value[0]
+                break
+            yield None
+        if loss > plan.refuse_above:
+            raise StepRefused(f"the loss is {loss:.3g}, above refuse_above = {plan.refuse_above:g}")
+        return loss
+
+    def _rehearse(self) -> Iterator[None]:
+        companions = self.rehearsal.draw(self.earlier, self.plan.seed, self.taken)
+        if companions:
+            network = self.trainer.network
+            batch = Batch.of([(s.tokens, s.weights) for s in companions], network.emb.weight.device).normalised()
+            for _ in learn_chunks(network, batch, None, self._backward, self.plan.ctx_len):
+                self._check()
+                yield None
+
+    def _measure(self) -> Iterator[None]:
+        network, total = self.trainer.network, 0.0
+        for sample in self.samples:
+            self._check()
+            total += measure(network, Batch.of([(sample.tokens, sample.weights)], network.emb.weight.device).normalised(), None, self.plan.ctx_len)
+            yield None
+        return total / len(self.samples)
+
+    def _backward(self, objective: Tensor) -> None:
+        if not math.isfinite(float(objective.detach())):
+            raise StepRefused("the loss is not finite")
+        self.trainer.backward(objective)
+
+    def _check(self) -> None:
+        if self._cancelled:
+            raise Cancelled("cancelled")
+
+    def _event(self, epoch: int, loss: float, lr: float, started: float) -> dict:
+        most = self.plan.most_epochs * len(self.samples)
+        seconds = time.perf_counter() - started
+        return {"step": self.taken, "steps": most, "epoch": epoch, "loss": loss, "lr": lr,
+                "tokens_per_s": self.tokens * self.taken / len(self.samples) / seconds, "eta_s": seconds / self.taken * (most - self.taken)}
+
+
+class _Undo:
+    """A copy of everything that a step moves; restoring it is exact to the bit."""
+
+    def __init__(self, trainer: Trainer):
+        self._trainer = trainer
+        self._weights = [t.clone() for t in trainer.weights()]
+        self._moments = [t.clone() for t in trainer.moments()]
+
+    def restore(self) -> None:
+        for now, before in zip(self._trainer.weights(), self._weights, strict=True):
+            now.copy_(before)
+        moments = self._trainer.moments()
+        for now, before in zip(moments, self._moments or [None] * len(moments), strict=True):
+            now.zero_() if before is None else now.copy_(before)  # moments made by the first step of all began as zeros

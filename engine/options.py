@@ -1,0 +1,56 @@
+"""The options of an answer and of a lesson: one description, checked where a request enters and kept with every lesson."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Mode = Literal["plain", "wani-bot", "pico"]
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+StopText = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Strict(BaseModel):
+    """Unknown keys, wrong types, NaN and infinity are refused; values never change after they were read."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class InferOptions(Strict):
+    """How an answer is drawn from the model."""
+
+    max_tokens: int = Field(256, ge=1, le=1_000_000, description="Most tokens of the answer.")
+    temperature: float = Field(1.0, ge=0, le=10, description="0 is greedy; higher is more varied.")
+    top_p: float = Field(0.85, gt=0, le=1, description="Draw from the likeliest tokens that hold this share of probability.")
+    top_k: int = Field(0, ge=0, le=1_000_000, description="Draw from this many likeliest tokens; 0 is no limit.")
+    presence_penalty: float = Field(0.0, ge=-10, le=10, description="Taken from the logit of a token that was written.")
+    frequency_penalty: float = Field(0.0, ge=-10, le=10, description="Taken once for each time a token was written.")
+    penalty_decay: float = Field(0.996, ge=0, le=1, description="How much of the counts is left after each token.")
+    stop: list[StopText] = Field(default_factory=list, max_length=16, description="Texts that end the answer; not part of it.")
+    stop_tokens: list[TokenId] = Field(default_factory=list, max_length=256, description="Token ids that end the answer.")
+    ban_tokens: list[TokenId] = Field(default_factory=list, max_length=65536, description="Token ids never drawn.")
+    seed: int | None = Field(None, ge=0, lt=2**63, description="The same seed gives the same answer.")
+    logprobs: int = Field(0, ge=0, le=20, description="Return this many likeliest tokens with their log probability, a token.")
+    think: bool = Field(False, description="Open the answer with the model's thinking.")
+
+
+class TrainOptions(Strict):
+    """How a lesson is learned. What is not given comes from the config script's [train]."""
+
+    mode: Mode | None = Field(None, description="plain, wani-bot (infctx, exact) or pico (infctx, truncated).")
+    train_on: Literal["response", "all"] = Field("response", description="Whose tokens are trained: roles that answer, or all.")
+    epochs: int | None = Field(None, ge=1, le=10_000, description="Times the lesson is repeated when until_loss is null.")
+    until_loss: float | None = Field(None, ge=0, le=100, description="Repeat until the loss is at or under this, nats a token.")
+    max_epochs: int | None = Field(None, ge=1, le=10_000, description="Most repetitions under until_loss.")
+    lr: float | None = Field(None, gt=0, lt=1, description="Step size.")
+    min_loss: float | None = Field(None, ge=0, le=100, description="Under this loss the step is scaled by min_loss_fix.")
+    max_loss: float | None = Field(None, ge=0, le=100, description="Over this loss the step is scaled by max_loss_fix.")
+    min_loss_fix: float | None = Field(None, ge=0, le=10, description="Scale of the step under min_loss.")
+    max_loss_fix: float | None = Field(None, ge=0, le=10, description="Scale of the step over max_loss.")
+    ctx_len: int | None = Field(None, ge=2, le=1_048_576, description="Tokens of one chunk or window.")
+    window: int | None = Field(None, ge=0, le=1_048_576, description="Tokens of overlap between two windows of plain training.")
+    bptt_range: int | None = Field(None, ge=1, le=1_000_000, description="pico: chunks that one gradient may cross.")
+    keep_state: bool | None = Field(None, description="Begin from, and leave behind, the training memory.")
+    dry_run: bool = Field(False, description="Measure the loss only; nothing changes.")
+    checks: bool | None = Field(None, description="Ask a sample of earlier lessons again afterwards.")

@@ -1,0 +1,138 @@
+"""Sessions: conversations with a name. Their messages are kept on disk; their states are a cache and can be made again.
+
+Turns are counted from 1. A turn is what the person added and what the model answered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from engine.atomic import write_file
+from engine.checkpoints import checked_name
+from engine.errors import BadRequest, Conflict, NotFound
+from rwkv_models.state import State
+
+log = logging.getLogger("ouroboros.sessions")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One exchange. `tokens` are all that the model read and wrote in it, so that its state can be made again exactly."""
+
+    messages: tuple[dict, ...]
+    answer: str
+    tokens: tuple[int, ...]
+    versions: tuple[int, int]
+    finish_reason: str
+
+    def describe(self, number: int) -> dict:
+        """What GET /sessions/<name> tells of it."""
+        return {"turn": number, "messages": list(self.messages), "answer": self.answer, "versions": list(self.versions),
+                "finish_reason": self.finish_reason}
+
+
+@dataclass
+class Session:
+    """A conversation; `busy` while an answer is being written into it."""
+
+    name: str
+    turns: list[Turn] = field(default_factory=list)
+    busy: bool = False
+
+    def turn(self, number: int) -> Turn:
+        """Turn `number`, from 1."""
+        if not 1 <= number <= len(self.turns):
+            raise BadRequest(f"turn: the session {self.name} has turns 1 to {len(self.turns)}, got {number}", "turn")
+        return self.turns[number - 1]
+
+    def tokens(self, turns: int) -> list[int]:
+        """All tokens of its first `turns` turns."""
+        return [t for turn in self.turns[:turns] for t in turn.tokens]
+
+    def messages(self, turns: int, answering_role: str) -> list[dict]:
+        """Its first `turns` turns as messages."""
+        return [m for turn in self.turns[:turns] for m in (*turn.messages, {"role": answering_role, "text": turn.answer})]
+
+
+class Sessions:
+    """All sessions, each a JSON file `NAME.json` in one folder, replaced whole after each turn."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._by_name: dict[str, Session] = {}
+        for path in sorted(folder.glob("*.json")):
+            try:
+                data = orjson.loads(path.read_bytes())
+                turns = [Turn(tuple(t["messages"]), t["answer"], tuple(t["tokens"]), tuple(t["versions"]), t["finish_reason"])
+                         for t in data["turns"]]
+                self._by_name[path.stem] = Session(path.stem, turns)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("session=%s ignored: its file is not readable (%s)", path, error)
+
+    def __iter__(self):
+        return iter(list(self._by_name.values()))
+
+    def get(self, name: str) -> Session:
+        """The session of that name."""
+        if name not in self._by_name:
+            raise NotFound(f"there is no session {name}", "session")
+        return self._by_name[name]
+
+    def open(self, name: str) -> Session:
+        """The session of that name, made if it is new."""
+        return self._by_name.setdefault(checked_name(name, "session"), Session(name))
+
+    def create(self, name: str, turns: list[Turn]) -> Session:
+        """A new session with these turns; its name must be free."""
+        if checked_name(name, "as") in self._by_name:
+            raise Conflict(f"as: there is a session {name} already", "as")
+        session = self._by_name[name] = Session(name, list(turns))
+        self.store(session)
+        return session
+
+    def store(self, session: Session) -> None:
+        """Write the session to disk."""
+        turns = [{"messages": t.messages, "answer": t.answer, "tokens": t.tokens, "versions": t.versions,
+                  "finish_reason": t.finish_reason} for t in session.turns]
+        write_file(self.folder / f"{session.name}.json", orjson.dumps({"name": session.name, "turns": turns}))
+
+    def delete(self, name: str) -> None:
+        """Forget a session."""
+        self.get(name)
+        (self.folder / f"{name}.json").unlink(missing_ok=True)
+        del self._by_name[name]
+
+
+class StateCache:
+    """States by the tokens that made them, the least recently used dropped beyond `limit` bytes."""
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.bytes = 0
+        self._states: OrderedDict[tuple[int, ...], tuple[int, State]] = OrderedDict()
+
+    def get(self, tokens: tuple[int, ...], stamp: int) -> State | None:
+        """The state after exactly these tokens under the weights of `stamp`; None where it was not kept or is older."""
+        found = self._states.get(tokens)
+        if found is None:
+            return None
+        if found[0] != stamp:
+            self.bytes -= self._states.pop(tokens)[1].bytes
+            return None
+        self._states.move_to_end(tokens)
+        return found[1]
+
+    def put(self, tokens: tuple[int, ...], stamp: int, state: State) -> None:
+        """Keep a state."""
+        if tokens in self._states:
+            self.bytes -= self._states.pop(tokens)[1].bytes
+        self._states[tokens] = (stamp, state)
+        self.bytes += state.bytes
+        while self.bytes > self.limit and self._states:
+            self.bytes -= self._states.popitem(last=False)[1][1].bytes

@@ -1,0 +1,68 @@
+"""A ticket: what a caller holds while the owner thread works on its request."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import uuid
+from collections.abc import Iterator
+
+from engine.errors import Busy, EngineError
+
+
+class Ticket:
+    """One request's way through the owner thread.
+
+    The owner calls `progress`, then exactly one of `finish` and `fail`. The caller iterates `events()`
+    (every progress dict, then the final dict) or waits for `result()`; either raises what `fail` was given.
+    The queue is bounded in nothing but the answer itself: the owner never waits for a reader.
+    """
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self.id = f"{kind}-{uuid.uuid4().hex[:16]}"
+        self.cancelled = threading.Event()
+        self._events: queue.SimpleQueue = queue.SimpleQueue()
+
+    # -- the owner's side
+
+    def progress(self, event: dict) -> None:
+        """Hand one progress event to the reader."""
+        self._events.put(("progress", event))
+
+    def finish(self, result: dict) -> None:
+        """End the ticket with its result."""
+        self._events.put(("final", result))
+
+    def fail(self, error: BaseException) -> None:
+        """End the ticket with an error, raised in the reader."""
+        self._events.put(("error", error))
+
+    # -- the caller's side
+
+    def cancel(self) -> None:
+        """Ask the owner to stop; it ends the ticket at its next token or micro-step."""
+        self.cancelled.set()
+
+    def events(self, heartbeat: float | None = None) -> Iterator[tuple[str, dict]]:
+        """Yield ("progress", dict) … then ("final", dict). With `heartbeat` (seconds), yield ("idle", {}) when nothing came."""
+        while True:
+            try:
+                kind, value = self._events.get(timeout=heartbeat)
+            except queue.Empty:
+                yield "idle", {}
+                continue
+            if kind == "error":
+                raise value
+            yield kind, value
+            if kind == "final":
+                return
+
+    def result(self, timeout: float | None = None) -> dict:
+        """The final dict, waiting at most `timeout` seconds between two events."""
+        for kind, value in self.events(heartbeat=timeout):
+            if kind == "idle":
+                raise Busy(f"no answer within {timeout:g} s")
+            if kind == "final":
+                return value
+        raise EngineError("the request ended without a result")

@@ -1,0 +1,106 @@
+"""How a conversation is written in tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from models.message import Message
+from models.role import Piece, Role, Roles
+from models.sample import Sample
+from models.tokenizer import Tokenizer
+
+TrainOn = Literal["response", "all"]
+_LINE_ENDS = re.compile(r"\r\n?")
+_EMPTY_LINES = re.compile(r"\n{2,}")
+
+
+class Turn(NamedTuple):
+    """The tokens of one message: what opens it, and its text with what closes it."""
+
+    prefix: list[int]
+    body: list[int]
+
+
+@dataclass(frozen=True)
+class Template:
+    """Messages to tokens and loss weights.
+
+    Every message is encoded on its own, so the tokens of a conversation are the concatenation of its turns: a session
+    goes on from its state with the tokens of the new turns alone. ValueError where a token id of the template is
+    outside the tokenizer's vocabulary.
+    """
+
+    roles: Roles
+    tokenizer: Tokenizer
+    begin: tuple[int, ...] = (0,)
+    """Token ids before the first turn."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "begin", tuple(self.begin))
+        pieces: dict[str, Piece] = {"begin": self.begin}
+        for role in self.roles.values():
+            pieces |= {f"the prefix of role {role.name!r}": role.prefix, f"the suffix of role {role.name!r}": role.suffix}
+        for what, piece in pieces.items():
+            for token_id in piece if isinstance(piece, tuple) else ():
+                if not 0 <= token_id < self.tokenizer.vocab_size:
+                    raise ValueError(
+                        f"{what} has the token id {token_id}, but {self.tokenizer.name} has the ids "
+                        f"0 to {self.tokenizer.vocab_size - 1}"
+                    )
+
+    def clean(self, text: str) -> str:
+        """The text as it is taught: no blanks around it, "\\n" for every line end, no empty lines (they end a turn)."""
+        return _EMPTY_LINES.sub("\n", _LINE_ENDS.sub("\n", text).strip())
+
+    def piece(self, message: Message) -> Turn:
+        """The tokens of one message; ValueError where its role does not exist or its text is empty."""
+        role = self.roles.named(message.role)
+        text = self.clean(message.text)
+        if not text:
+            raise ValueError(f"a message of role {role.name!r} has an empty text")
+        if isinstance(role.suffix, str):
+            body = self.tokenizer.encode(role.joint + text + role.suffix)
+        else:
+            body = [*self.tokenizer.encode(role.joint + text), *role.suffix]
+        return Turn(self._encode(role.prefix), body)
+
+    def encode(self, messages: Sequence[Message], train_on: TrainOn = "response") -> Sample:
+        """A whole conversation as a sample.
+
+        The body of a message, its suffix included, weighs message.weight: under "response" only where its role answers,
+        under "all" always, never with no_loss. Prefixes and the tokens of `begin` weigh 0.
+        """
+        if train_on not in ("response", "all"):
+            raise ValueError(f'train_on must be "response" or "all", not {train_on!r}')
+        tokens, weights = list(self.begin), [0.0] * len(self.begin)
+        for message, turn in zip(messages, self._turns(messages), strict=True):
+            trained = not message.no_loss and (train_on == "all" or self.roles[message.role].answers)
+            tokens += [*turn.prefix, *turn.body]
+            weights += [0.0] * len(turn.prefix) + [float(message.weight) if trained else 0.0] * len(turn.body)
+        return Sample(tuple(tokens), tuple(weights))
+
+    def prompt(self, messages: Sequence[Message], think: bool = False) -> list[int]:
+        """The tokens after which the model answers. Its answer's text begins with the joint ("Assistant:" → " Hello")."""
+        turns = self._turns(messages)
+        return [*self.begin, *(token for turn in turns for part in turn for token in part), *self.answer_prefix(think)]
+
+    def answer_prefix(self, think: bool = False) -> list[int]:
+        """The tokens that open the model's turn, with `think` also those that open its thinking."""
+        role = self.roles.answering
+        opening = self._encode(role.prefix)
+        return [*opening, *self.tokenizer.encode(role.joint + "<think")] if think else opening
+
+    def suffix_tokens(self, role: Role | str) -> list[int]:
+        """The tokens that close a turn of this role (given itself or by name)."""
+        return self._encode((self.roles.named(role) if isinstance(role, str) else role).suffix)
+
+    def _turns(self, messages: Sequence[Message]) -> list[Turn]:
+        if not messages:
+            raise ValueError("a conversation needs at least one message")
+        return [self.piece(message) for message in messages]
+
+    def _encode(self, piece: Piece) -> list[int]:
+        return self.tokenizer.encode(piece) if isinstance(piece, str) else list(piece)

@@ -1,0 +1,50 @@
+"""What the program asks of a tokenizer, and how one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from models.json_tokenizer import JsonTokenizer
+from models.world_tokenizer import world
+
+
+class Tokenizer(Protocol):
+    """Text and bytes to token ids and back, without loss: decode_bytes(encode_bytes(b)) == b for any bytes.
+
+    Text is only ever text: "<|endoftext|>" in a user's words becomes the tokens of those letters, never id 0.
+    """
+
+    end_of_text: int
+    """The id that ends a document: 0. It decodes to nothing."""
+    name: str
+    digest: str
+    """sha256 (hex) of the vocabulary file: two tokenizers of one digest give the same ids."""
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are: 0 … vocab_size - 1."""
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; ValueError where it is not valid Unicode."""
+
+    def encode_bytes(self, raw: bytes) -> list[int]:
+        """The ids of any bytes, UTF-8 or not."""
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes of one token; ValueError for an id out of range."""
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The bytes of many tokens; ValueError for an id out of range."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of many tokens; what is not UTF-8 becomes U+FFFD."""
+
+
+def load_tokenizer(spec: str | Path) -> Tokenizer:
+    """The World tokenizer for "world", else the `tokenizers` JSON file at that path.
+
+    ValueError, in one sentence that names the file, where it is absent or is not a tokenizer that can be used.
+    """
+    return world() if spec == "world" else JsonTokenizer(Path(spec))

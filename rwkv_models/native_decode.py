@@ -1,0 +1,210 @@
+"""One decoding step on the CPU in native code: what `network(tokens, state, head="last")` computes, near the speed of memory.
+
+native/decode.cpp is compiled once by the machine's g++, for its very processor, and kept in the user's cache directory.
+Where that cannot be, NativeUnavailable says why in one sentence, and the caller stays with the network itself.
+
+Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from array import array
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rwkv_models.rwkv7 import RWKV7, Shape
+from rwkv_models.state import State
+
+SOURCE = Path(__file__).parent / "native" / "decode.cpp"
+# The order of the pointers that decode.cpp reads: its structs Network, then Layer for each layer.
+NETWORK = ("emb.weight", "blocks.0.ln0.weight", "blocks.0.ln0.bias", "ln_out.weight", "ln_out.bias", "head.weight")
+LAYER = tuple("""
+    ln1.weight ln1.bias ln2.weight ln2.bias att.x_r att.x_w att.x_k att.x_v att.x_a att.x_g
+    att.w0 att.w1 att.w2 att.a0 att.a1 att.a2 att.g1 att.g2 att.k_k att.k_a att.r_k
+    att.receptance.weight att.key.weight att.value.weight att.output.weight att.ln_x.weight att.ln_x.bias
+    ffn.x_k ffn.key.weight ffn.value.weight att.v0 att.v1 att.v2
+""".split())
+# No -ffast-math: NaN must stay NaN, and the order of sums is part of the result.
+FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native")
+LANES, MAX_HEAD_SIZE = 16, 256  # head sizes are multiples of the widest vector that decode.cpp uses, and no larger than its buffers
+
+
+class NativeUnavailable(RuntimeError):
+    """The native step cannot be had here or for this network; the text is one sentence."""
+
+
+class NativeDecode:
+    """The step of one network on the CPU, fp32 or bf16 weights, which it reads where they lie: training may go on between steps.
+
+    Not safe against weights that change during a step. Raises NativeUnavailable.
+    """
+
+    def __init__(self, network: RWKV7):
+        shape = network.shape
+        if shape.head_size % LANES or shape.head_size > MAX_HEAD_SIZE:
+            raise NativeUnavailable(f"native decoding takes head sizes that are multiples of {LANES} up to {MAX_HEAD_SIZE}, this network has {shape.head_size}")
+        names = [*NETWORK, *(f"blocks.{i}.{name}" for i in range(shape.layers) for name in LAYER)]
+        unused = {f"blocks.0.att.v{i}" for i in range(3)}
+        extra = {name for name, _ in network.named_parameters()} ^ (set(names) - unused)
+        if extra:
+            raise NativeUnavailable(f"native decoding takes a plain RWKV-7, this network differs in {min(extra)}")
+        self._shape, self._names = shape, names
+        self._slots = []  # for each pointer: the parameters of its module, and its name there
+        for name in names:
+            module, _, last = name.rpartition(".")
+            self._slots.append(None if name in unused else (network.get_submodule(module)._parameters, last))
+        self._sizes = (ctypes.c_int64 * 9)(shape.layers, shape.channels, shape.head_size, shape.vocabulary, shape.ffn,
+                                           shape.rank_w, shape.rank_a, shape.rank_v, shape.rank_g)
+        self._wanted = _sizes_of_parameters(shape)
+        self._pointers, self._dtype = None, torch.float32
+        self._table()
+        self._run = _library().rwkv7_decode_step
+
+    def _table(self) -> array:
+        """The weights' addresses, read afresh for every step: `parameter.data = ...`, `load_state_dict(assign=True)` and
+        DeepSpeed move weights without a sign, and reading 270 addresses takes 20 microseconds. What lies there is looked
+        at when an address changed: a new tensor beside a living old one never has its address."""
+        try:
+            pointers = array("Q", [slot[0][slot[1]].data_ptr() if slot else 0 for slot in self._slots])
+        except (KeyError, AttributeError):
+            raise NativeUnavailable("native decoding found a parameter of the network gone") from None
+        if pointers != self._pointers:
+            self._look()
+            self._pointers = pointers
+        return pointers
+
+    def _look(self) -> None:
+        found = [(name, slot[0][slot[1]]) for name, slot in zip(self._names, self._slots, strict=True) if slot]
+        dtype = found[0][1].dtype
+        for name, p in found:
+            if p.device.type != "cpu" or p.dtype is not dtype or dtype not in (torch.float32, torch.bfloat16):
+                raise NativeUnavailable(f"native decoding takes weights all of fp32 or all of bf16 on the CPU, {name} is {p.dtype} on {p.device}")
+            if p.numel() != self._wanted[name.split(".", 2)[2] if name.startswith("blocks.") else name] or not p.is_contiguous():
+                raise NativeUnavailable(f"native decoding takes whole weights in one piece of memory, {name} is {list(p.shape)} with strides {list(p.stride())}")
+        self._dtype = dtype
+
+    @torch.no_grad()
+    def step(self, tokens_B: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read one token a row; returns (logits [B, V] fp32, new state), without history. Neither input is changed.
+
+        A row's result does not depend on the other rows nor on the number of threads (torch.get_num_threads()).
+        Raises IndexError for a token outside the vocabulary, ValueError for a state of another shape, NativeUnavailable
+        when the weights have become something else than at the start.
+        """
+        weights, dtype, shape = self._table(), self._dtype, self._shape
+        B, C, L, N = tokens_B.shape[0], shape.channels, shape.layers, shape.head_size
+        tokens_B = tokens_B.to("cpu", torch.int64).contiguous()
+        shift = _contiguous((*state.att_shift, *state.ffn_shift), 2 * L, (B, C), dtype)
+        wkv = _contiguous(state.wkv, L, (B, shape.heads, N, N), torch.float32)
+        new_shift = torch.empty(2 * L, B, C, dtype=dtype).unbind(0)  # one allocation for all layers
+        new_wkv = torch.empty(L, B, shape.heads, N, N).unbind(0)
+        pointers = array("Q", [t.data_ptr() for s, m in ((shift, wkv), (new_shift, new_wkv)) for i in range(L) for t in (s[i], s[L + i], m[i])])
+        logits_BV = torch.empty(B, shape.vocabulary)
+        failure = self._run(self._sizes, weights.buffer_info()[0], pointers.buffer_info()[0], tokens_B.data_ptr(), logits_BV.data_ptr(),
+                            B, torch.get_num_threads(), dtype is torch.bfloat16)
+        if failure == 1:
+            raise IndexError(f"a token lies outside the vocabulary of {shape.vocabulary}")
+        if failure:
+            raise MemoryError("no memory for a decoding step")
+        return logits_BV, State(new_shift[:L], new_shift[L:], new_wkv)
+
+
+def _sizes_of_parameters(shape: Shape) -> dict[str, int]:
+    """How many numbers each parameter has, by its name within a layer, or in the network."""
+    with torch.device("meta"):
+        model = RWKV7(Shape(**{**shape.__dict__, "layers": min(2, shape.layers)}))
+    return {name.split(".", 2)[2] if name.startswith("blocks.") else name: p.numel() for name, p in model.named_parameters()}
+
+
+def _contiguous(tensors: tuple[Tensor, ...], count: int, size: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
+    for t in tensors:
+        if t.shape != size or t.dtype is not dtype or t.is_cuda:
+            raise ValueError(f"a state's tensor is {t.dtype} {list(t.shape)} on {t.device}, this step needs {dtype} {list(size)} on cpu")
+    if len(tensors) != count:
+        raise ValueError(f"a state has {len(tensors)} tensors where this network has {count}")
+    return [t.contiguous() for t in tensors]
+
+
+# ---- compiling -------------------------------------------------------------------------------------------------------
+
+
+def _openmp_runtime() -> str:
+    """The OpenMP library that torch runs on: with a second one beside it, two pools of threads would fight for the cores."""
+    try:
+        maps = Path("/proc/self/maps").read_text()
+    except OSError:
+        raise NativeUnavailable("native decoding is for Linux") from None
+    found = re.search(r"/.*/lib(?:gomp|iomp5|omp)[^/\n]*\.so[^/\n]*$", maps, re.MULTILINE)
+    if not found:
+        raise NativeUnavailable("torch runs without an OpenMP library here, native decoding would need one")
+    return found[0]
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NativeUnavailable(f"the compiler {command[0]} could not be run ({type(error).__name__})") from None
+    if done.returncode:
+        first = next((line for line in done.stderr.splitlines() if "error" in line.lower()), f"status {done.returncode}")
+        raise NativeUnavailable(f"the compiler {command[0]} did not take native/decode.cpp: {first.strip()[:200]}")
+    return done.stdout
+
+
+def _processor() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name", "CPU part"))}))
+
+
+def build() -> Path:
+    """The compiled library's file: from the cache ($XDG_CACHE_HOME or ~/.cache, rwkv-ouroboros), compiled if it is not there."""
+    compiler = shlex.split(os.environ.get("CXX", "")) or ["g++"]
+    if not shutil.which(compiler[0]):
+        raise NativeUnavailable(f"there is no C++ compiler {compiler[0]} here")
+    runtime = _openmp_runtime()
+    content = SOURCE.read_bytes()
+    facts = (*compiler, _run([*compiler, "--version"]), _processor(), runtime, *FLAGS)
+    key = hashlib.sha256(content + "\0".join(facts).encode()).hexdigest()[:24]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rwkv-ouroboros"
+    library = folder / f"decode-{key}.so"
+    if library.is_file():
+        return library
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            # Linked in a second call: with -fopenmp that one would add the compiler's own OpenMP library.
+            _run([*compiler, *FLAGS, "-fopenmp", "-c", str(SOURCE), "-o", f"{work}/decode.o"])
+            _run([*compiler, "-shared", f"{work}/decode.o", runtime, "-o", f"{work}/decode.so"])
+            os.replace(f"{work}/decode.so", library)
+    except OSError as error:
+        raise NativeUnavailable(f"{folder}: the compiled library cannot be kept there ({error.strerror})") from None
+    return library
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    path = build()
+    try:
+        library = ctypes.CDLL(str(path))
+        function = library.rwkv7_decode_step
+    except (OSError, AttributeError) as error:
+        raise NativeUnavailable(f"{path}: not a usable library ({str(error)[:160]})") from None
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    function.argtypes, function.restype = (pointer, pointer, pointer, pointer, pointer, number, number, number), number
+    return library

@@ -1,0 +1,152 @@
+"""The optimizer of RWKV: AdamW in BlinkDL's parameter groups, run by DeepSpeed.
+
+The weights that train are the weights that answer: `Trainer` gives DeepSpeed the network itself, and every later
+forward reads the same tensors.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+class StepRefused(RuntimeError):
+    """The gradient cannot be used; neither weights nor moments have moved. The text says why, in one clause."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """AdamW and DeepSpeed settings; the defaults are the RWKV-7 recipe (RWKV-LM, train_temp)."""
+
+    lr: float = 1e-5
+    betas: tuple[float, float] = (0.9, 0.99)
+    eps: float = 1e-18
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    w0_rate: float = 2.0
+    zero_stage: int = 0
+    offload_optimizer: str = "none"
+    offload_param: str = "none"
+    nvme_path: str = ""
+
+
+def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict]:
+    """Trainable parameters by what the recipe does with them; `rate` multiplies the step size of a group.
+
+    att.w0 moves at `w0_rate`; weight decay falls on two-dimensional `.weight` matrices only (not on the low-rank
+    factors w1, w2 …, which carry no such suffix, nor on vectors and norms).
+    """
+    fast, decayed, plain = [], [], []
+    for name, p in network.named_parameters():
+        if p.requires_grad:
+            (fast if name.endswith("att.w0") else decayed if name.endswith(".weight") and p.squeeze().ndim == 2 else plain).append(p)
+    groups = [
+        {"name": "w0", "params": fast, "weight_decay": 0.0, "rate": recipe.w0_rate},
+        {"name": "decayed", "params": decayed, "weight_decay": recipe.weight_decay, "rate": 1.0},
+        {"name": "plain", "params": plain, "weight_decay": 0.0, "rate": 1.0},
+    ]
+    return [g | {"lr": recipe.lr * g["rate"]} for g in groups if g["params"]]
+
+
+def deepspeed_config(recipe: Recipe, dtype: torch.dtype) -> dict:
+    """DeepSpeed's own configuration for a recipe. Gradients add up until `Trainer.step`, so batch sizes are nominal."""
+    zero: dict = {"stage": recipe.zero_stage}
+    for key, where in (("offload_optimizer", recipe.offload_optimizer), ("offload_param", recipe.offload_param)):
+        if where != "none":
+            zero[key] = {"device": where, **({"nvme_path": recipe.nvme_path} if where == "nvme" else {"pin_memory": torch.cuda.is_available()})}
+    return {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "managed_gradient_accumulation": False,
+        "gradient_clipping": recipe.clip,
+        "zero_optimization": zero,
+        "zero_force_ds_cpu_optimizer": recipe.offload_optimizer != "none",
+        "bf16": {"enabled": dtype == torch.bfloat16, "check_grad_overflow": True},
+        "steps_per_print": 2**62,
+        "wall_clock_breakdown": False,
+    }
+
+
+class Trainer:
+    """DeepSpeed's engine around a network, reduced to what a lesson needs: backward, step, forget, undo."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe):
+        import deepspeed  # here, as it costs a second and a network can be used without it
+
+        dtype = next(network.parameters()).dtype
+        groups = parameter_groups(network, recipe)
+        if recipe.offload_optimizer == "none":
+            optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
+        else:
+            from deepspeed.ops.adam import DeepSpeedCPUAdam
+
+            optimizer = DeepSpeedCPUAdam(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, adamw_mode=True)
+        self.recipe = recipe
+        self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=deepspeed_config(recipe, dtype))
+        self.network = self.engine.module
+        self._adam: torch.optim.Optimizer = self.engine.basic_optimizer
+
+    # -- one step
+
+    def backward(self, objective: Tensor) -> None:
+        """Add the gradient of a scalar to what was gathered since the last step."""
+        self.engine.backward(objective, scale_wrt_gas=False)
+
+    def step(self, lr: float) -> float:
+        """Move the weights once with step size `lr` and return the norm of the gradient before clipping.
+
+        Raises StepRefused, and moves nothing, where the gradient is not finite.
+        """
+        for group in self._adam.param_groups:
+            group["lr"] = lr * group["rate"]
+        if self.recipe.zero_stage == 0:
+            norm = float(nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None]))
+            if not math.isfinite(norm):
+                self.discard_gradients()
+                raise StepRefused("the gradient is not finite")
+            self.engine.step()
+            return norm
+        self.engine.step()
+        if self.engine.optimizer.overflow:
+            raise StepRefused("the gradient is not finite")
+        return float(self.engine.get_global_grad_norm())
+
+    def discard_gradients(self) -> None:
+        """Drop what was gathered, as if the last backwards had not been."""
+        self.engine.optimizer.zero_grad(set_to_none=True)
+        self.engine.zero_grad()
+
+    # -- what a step changes
+
+    def moments(self) -> list[Tensor]:
+        """Every tensor of Adam's memory: both moments and the step counts."""
+        return [t for state in self._adam.state.values() for t in state.values() if isinstance(t, Tensor)]
+
+    def forget_moments(self) -> None:
+        """Begin afresh: as if the optimizer had just been made."""
+        for t in self.moments():
+            t.zero_()
+        for state in self._adam.state.values():
+            if isinstance(state.get("step"), int):  # DeepSpeed's CPU Adam counts in a plain number
+                state["step"] = 0
+
+    def weights(self) -> list[Tensor]:
+        """Every tensor that holds weights: the parameters and, where ZeRO keeps them apart, their fp32 masters."""
+        parameters = [getattr(p, "ds_tensor", p).data for p in self.network.parameters()]
+        zero = self.engine.optimizer
+        masters = getattr(zero, "single_partition_of_fp32_groups", None) or getattr(zero, "fp32_partitioned_groups_flat", None) or []
+        return parameters + [m.data for m in masters]
+
+
+def loopback_process_group() -> None:
+    """Join torch.distributed as the only process, with no listening socket, before DeepSpeed opens its own."""
+    import torch.distributed as dist
+
+    os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it even of a single process
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and not dist.is_initialized():
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)

@@ -1,0 +1,196 @@
+"""RWKV-7: the network, under the parameter names of BlinkDL's checkpoints (arXiv 2503.14456).
+
+Shape letters: B batch, T time, C channels, H heads, N size of a head (C = H*N), V vocabulary, R a low rank, F ffn width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rwkv_models.state import State
+from rwkv_models.wkv7 import wkv7
+
+GROUP_NORM_EPS = 64e-5
+LOG_DECAY_LIMIT = -math.exp(-0.5)  # decays lie in (exp(-exp(-0.5)), 1) = (0.545, 1)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of an RWKV-7 network; what a checkpoint's tensors tell of it."""
+
+    layers: int
+    channels: int
+    vocabulary: int
+    head_size: int = 64
+    ffn: int = 0
+    rank_w: int = 0
+    rank_a: int = 0
+    rank_v: int = 0
+    rank_g: int = 0
+
+    def __post_init__(self):
+        if self.channels % self.head_size:
+            raise ValueError(f"{self.channels} channels are no multiple of the head size {self.head_size}")
+        for name, factor in (("rank_w", 2.5), ("rank_a", 2.5), ("rank_v", 1.7), ("rank_g", 5.0)):
+            if not getattr(self, name):
+                object.__setattr__(self, name, max(32, round(factor * math.sqrt(self.channels) / 32) * 32))
+        if not self.ffn:
+            object.__setattr__(self, "ffn", 4 * self.channels)
+
+    @property
+    def heads(self) -> int:
+        """Heads of the time mix."""
+        return self.channels // self.head_size
+
+
+def _read_and_last(shift_BC: Tensor, x_BTC: Tensor, lengths_B: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Token shift: each token's predecessor [B, T, C], and the last token read [B, C] (of row i: token lengths[i] - 1)."""
+    if x_BTC.shape[1] == 1 and lengths_B is None:
+        return shift_BC.unsqueeze(1), x_BTC[:, 0]
+    with_past = torch.cat((shift_BC.unsqueeze(1), x_BTC), dim=1)
+    if lengths_B is None:
+        return with_past[:, :-1], x_BTC[:, -1]
+    rows = torch.arange(x_BTC.shape[0], device=x_BTC.device)
+    return with_past[:, :-1], with_past[rows, lengths_B]
+
+
+class TimeMix(nn.Module):
+    """Attention's place: the wkv memory with in-context learning rates, value residual, gate and bonus."""
+
+    def __init__(self, shape: Shape, layer: int):
+        super().__init__()
+        C, N = shape.channels, shape.head_size
+        self.heads, self.head_size, self.layer = shape.heads, N, layer
+        for name in ("x_r", "x_w", "x_k", "x_v", "x_a", "x_g", "w0", "a0", "k_k", "k_a", *(("v0",) if layer else ())):
+            setattr(self, name, nn.Parameter(torch.zeros(1, 1, C)))
+        ranks = {"w": shape.rank_w, "a": shape.rank_a, "g": shape.rank_g, **({"v": shape.rank_v} if layer else {})}
+        for name, R in ranks.items():
+            setattr(self, f"{name}1", nn.Parameter(torch.zeros(C, R)))
+            setattr(self, f"{name}2", nn.Parameter(torch.zeros(R, C)))
+        self.r_k = nn.Parameter(torch.zeros(shape.heads, N))
+        self.receptance, self.key, self.value, self.output = (nn.Linear(C, C, bias=False) for _ in range(4))
+        self.ln_x = nn.GroupNorm(shape.heads, C, eps=GROUP_NORM_EPS)
+
+    def forward(self, x_BTC, shift_BC, v_first_BTC, wkv_BHNN, lengths_B, keep_BT1):
+        """Returns (y_BTC, last x_BC, v_first_BTC, new wkv_BHNN)."""
+        B, T, C = x_BTC.shape
+        H, N = self.heads, self.head_size
+        previous, last_BC = _read_and_last(shift_BC, x_BTC, lengths_B)
+        mixes = torch.cat((self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g)).unsqueeze(1)
+        xr, xw, xk, xv, xa, xg = torch.addcmul(x_BTC, previous - x_BTC, mixes).unbind(0)
+
+        r = self.receptance(xr)
+        k = self.key(xk)
+        v = self.value(xv)
+        w = LOG_DECAY_LIMIT * torch.sigmoid((self.w0 + torch.tanh(xw @ self.w1) @ self.w2).to(wkv_BHNN.dtype))
+        a = torch.sigmoid(self.a0 + (xa @ self.a1) @ self.a2)
+        g = torch.sigmoid(xg @ self.g1) @ self.g2
+        kk = F.normalize((k * self.k_k).view(B, T, H, N), dim=-1)
+        k = k * (1 + (a - 1) * self.k_a)
+        if self.layer == 0:
+            v_first_BTC = v
+        else:
+            v = torch.lerp(v, v_first_BTC, torch.sigmoid(self.v0 + (xv @ self.v1) @ self.v2))
+
+        def heads(x_BTC):
+            return x_BTC.view(B, T, H, N)
+
+        b = kk * heads(a)
+        decay, keys, erase = w, k, kk
+        if keep_BT1 is not None:  # a padding token neither decays, writes nor erases: the state passes it unchanged
+            decay, keys = w * keep_BT1, k * keep_BT1
+            erase = kk * keep_BT1.unsqueeze(-1)
+        y, wkv_BHNN = wkv7(heads(r), heads(decay), heads(keys), heads(v), -erase, b, wkv_BHNN)
+        y = self.ln_x(y.reshape(B * T, C)).view(B, T, C)
+        bonus = (heads(r * k) * self.r_k).sum(dim=-1, keepdim=True) * heads(v)
+        return self.output((y + bonus.view(B, T, C)) * g), last_BC, v_first_BTC, wkv_BHNN
+
+
+class ChannelMix(nn.Module):
+    """The feed-forward part: squared ReLU between two matrices, with token shift."""
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.x_k = nn.Parameter(torch.zeros(1, 1, shape.channels))
+        self.key = nn.Linear(shape.channels, shape.ffn, bias=False)
+        self.value = nn.Linear(shape.ffn, shape.channels, bias=False)
+
+    def forward(self, x_BTC, shift_BC, lengths_B):
+        """Returns (y_BTC, last x_BC)."""
+        previous, last_BC = _read_and_last(shift_BC, x_BTC, lengths_B)
+        mixed = torch.addcmul(x_BTC, previous - x_BTC, self.x_k)
+        return self.value(torch.relu(self.key(mixed)).square()), last_BC
+
+
+class Block(nn.Module):
+    """One layer: time mix and channel mix, each behind a LayerNorm and added to the stream."""
+
+    def __init__(self, shape: Shape, layer: int):
+        super().__init__()
+        C = shape.channels
+        if layer == 0:
+            self.ln0 = nn.LayerNorm(C)
+        self.layer = layer
+        self.ln1, self.ln2 = nn.LayerNorm(C), nn.LayerNorm(C)
+        self.att, self.ffn = TimeMix(shape, layer), ChannelMix(shape)
+
+    def forward(self, x_BTC, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC, lengths_B, keep_BT1):
+        """Returns (x_BTC, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC)."""
+        if self.layer == 0:
+            x_BTC = self.ln0(x_BTC)
+        y, att_shift_BC, v_first_BTC, wkv_BHNN = self.att(
+            self.ln1(x_BTC), att_shift_BC, v_first_BTC, wkv_BHNN, lengths_B, keep_BT1)
+        x_BTC = x_BTC + y
+        y, ffn_shift_BC = self.ffn(self.ln2(x_BTC), ffn_shift_BC, lengths_B)
+        return x_BTC + y, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC
+
+
+class RWKV7(nn.Module):
+    """The whole network as a function of tokens and state."""
+
+    family = "rwkv7"
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.shape = shape
+        self.emb = nn.Embedding(shape.vocabulary, shape.channels)
+        self.blocks = nn.ModuleList(Block(shape, i) for i in range(shape.layers))
+        self.ln_out = nn.LayerNorm(shape.channels)
+        self.head = nn.Linear(shape.channels, shape.vocabulary, bias=False)
+
+    def zero_state(self, batch: int = 1) -> State:
+        """The state before anything was read."""
+        shape, like = self.shape, self.emb.weight
+        wkv_dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+        shift = lambda: tuple(like.new_zeros(batch, shape.channels) for _ in range(shape.layers))  # noqa: E731
+        N = shape.head_size
+        return State(shift(), shift(), tuple(
+            like.new_zeros(batch, shape.heads, N, N, dtype=wkv_dtype) for _ in range(shape.layers)))
+
+    def forward(self, tokens_BT: Tensor, state: State | None = None, lengths_B: Tensor | None = None,
+                head: str = "all") -> tuple[Tensor, State]:
+        """Read tokens after `state`; return (output, new state).
+
+        lengths_B: row i has lengths[i] tokens (0 to T); what follows is padding, leaves the state as it is, and its
+        output means nothing. `head`: "all" → logits [B, T, V]; "last" → logits [B, V] of each row's last token;
+        "none" → the normalised hidden vectors [B, T, C] that `self.head` turns into logits.
+        """
+        B, T = tokens_BT.shape
+        state = self.zero_state(B) if state is None else state
+        keep_BT1 = None
+        if lengths_B is not None:
+            keep_BT1 = (torch.arange(T, device=tokens_BT.device) < lengths_B.unsqueeze(1)).unsqueeze(2).to(self.emb.weight.dtype)
+        x_BTC, v_first = self.emb(tokens_BT), None
+        new = []
+        for block, *layer_state in zip(self.blocks, state.att_shift, state.ffn_shift, state.wkv, strict=True):
+            x_BTC, *layer_state, v_first = block(x_BTC, *layer_state, v_first, lengths_B, keep_BT1)
+            new.append(layer_state)
+        if head == "last":
+            x_BTC = x_BTC[:, -1] if lengths_B is None else x_BTC[torch.arange(B, device=x_BTC.device), (lengths_B - 1).clamp(min=0)]
+        hidden = self.ln_out(x_BTC)
+        return (hidden if head == "none" else self.head(hidden)), State(*(tuple(kind) for kind in zip(*new, strict=True)))

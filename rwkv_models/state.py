@@ -1,0 +1,78 @@
+"""The state of an RWKV network: everything it remembers of the tokens it has read, as an explicit value.
+
+Shape letters: B batch, C channels, H heads, N size of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class State:
+    """One entry a layer in each tuple. Never changed in place: `forward` returns a new one.
+
+    att_shift, ffn_shift   [B, C]  the normalised input of the last token, in the network's dtype
+    wkv                    [B, H, N, N]  value rows by key columns, fp32 (float64 in a float64 network)
+    """
+
+    att_shift: tuple[Tensor, ...]
+    ffn_shift: tuple[Tensor, ...]
+    wkv: tuple[Tensor, ...]
+
+    @property
+    def batch(self) -> int:
+        """How many sequences it holds."""
+        return self.wkv[0].shape[0]
+
+    @property
+    def bytes(self) -> int:
+        """Memory that its tensors take."""
+        return sum(t.nbytes for t in self.tensors())
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors, layer after layer within each kind."""
+        return [*self.att_shift, *self.ffn_shift, *self.wkv]
+
+    def map(self, f: Callable[[Tensor], Tensor]) -> State:
+        """The state with `f` applied to each tensor."""
+        return State(*(tuple(f(t) for t in kind) for kind in (self.att_shift, self.ffn_shift, self.wkv)))
+
+    def detach(self) -> State:
+        """The same values without their history."""
+        return self.map(Tensor.detach)
+
+    def leaf(self) -> State:
+        """The same values as the start of a graph: gradients to them are kept."""
+        return self.map(lambda t: t.detach().requires_grad_())
+
+    def row(self, i: int) -> State:
+        """Sequence i alone, with its own memory."""
+        return self.map(lambda t: t[i : i + 1].clone())
+
+    def rows(self, index: Sequence[int]) -> State:
+        """The sequences of `index`, in that order."""
+        picked = torch.as_tensor(list(index), device=self.wkv[0].device)
+        return self.map(lambda t: t.index_select(0, picked))
+
+    def dot(self, other: State) -> Tensor:
+        """Sum of the products of all entries: the scalar whose gradient to self is `other`."""
+        return sum((a * b).sum().to(torch.float32 if a.dtype != torch.float64 else a.dtype)
+                   for a, b in zip(self.tensors(), other.tensors(), strict=True))
+
+    def gradient(self) -> State:
+        """The gradients that a backward left in a `leaf()` state; zeros where none came."""
+        return self.map(lambda t: torch.zeros_like(t) if t.grad is None else t.grad)
+
+
+def join(states: Iterable[State]) -> State:
+    """One batch of the sequences of all states, in order."""
+    states = list(states)
+    if len(states) == 1:
+        return states[0]
+    kinds = (zip(*(getattr(s, kind) for s in states), strict=True) for kind in ("att_shift", "ffn_shift", "wkv"))
+    return State(*(tuple(torch.cat(layer) for layer in kind) for kind in kinds))

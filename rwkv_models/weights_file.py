@@ -1,0 +1,106 @@
+"""Weight files: BlinkDL's `.pth` and safetensors, read and written under their original parameter names.
+
+A `.pth` is unpickled with weights_only and mapped, never run; safetensors holds no code at all.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rwkv_models.rwkv7 import RWKV7, Shape
+
+# The first layer has no value residual; older public files carry its parameters all the same, unused.
+UNUSED = re.compile(r"blocks\.0\.att\.v[012]$")
+
+
+class WeightsError(ValueError):
+    """A file that is no usable checkpoint; the text is one sentence that names file and tensor."""
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a `.pth` or `.safetensors` file, on the CPU, as stored."""
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such weights file")
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({error})") from None
+    except Exception as error:  # torch.load raises what its zip and pickle readers raise
+        raise WeightsError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0][:160]})") from None
+    if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
+        raise WeightsError(f"{path}: a checkpoint is a mapping of names to tensors, this file holds something else")
+    return tensors
+
+
+def shape_of(tensors: dict[str, Tensor], path: Path) -> Shape:
+    """Read the network's sizes off its tensors."""
+
+    def size(name: str, dims: int) -> torch.Size:
+        if name not in tensors:
+            raise WeightsError(f"{path}: no tensor {name}: this is not an RWKV-7 checkpoint")
+        if tensors[name].ndim != dims:
+            raise WeightsError(f"{path}: {name} has {tensors[name].ndim} dimensions, an RWKV-7 checkpoint has {dims}")
+        return tensors[name].shape
+
+    vocabulary, channels = size("emb.weight", 2)
+    heads, head_size = size("blocks.0.att.r_k", 2)
+    if heads * head_size != channels:
+        raise WeightsError(f"{path}: blocks.0.att.r_k is {heads} x {head_size}, which is not emb.weight's {channels} channels")
+    layers = 1 + max(int(m[1]) for m in (re.match(r"blocks\.(\d+)\.", name) for name in tensors) if m)
+    last = layers - 1
+    rank_v = size(f"blocks.{last}.att.v1", 2)[1] if last else 32
+    return Shape(layers, channels, vocabulary, head_size, ffn=size("blocks.0.ffn.key.weight", 2)[0], rank_v=rank_v,
+                 rank_w=size("blocks.0.att.w1", 2)[1], rank_a=size("blocks.0.att.a1", 2)[1], rank_g=size("blocks.0.att.g1", 2)[1])
+
+
+def load_network(path: Path, dtype: torch.dtype | None = None) -> RWKV7:
+    """Build the network that a weights file holds, on the CPU, in `dtype` (None: as stored)."""
+    tensors = read_tensors(path)
+    shape = shape_of(tensors, path)
+    with torch.device("meta"):
+        network = RWKV7(shape)
+    fitted = fit(network, tensors, path)
+    dtype = dtype or fitted["emb.weight"].dtype
+    network.load_state_dict({name: t.to(dtype, copy=True) for name, t in fitted.items()}, assign=True)
+    return network.requires_grad_(True)
+
+
+def fit(network: RWKV7, tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors that `network` needs, in its shapes and finite; WeightsError names the first that does not fit."""
+    wanted = network.state_dict()
+    fitted = {}
+    for name, like in wanted.items():
+        if name not in tensors:
+            raise WeightsError(f"{path}: tensor {name} is missing")
+        tensor = tensors[name]
+        if tensor.shape != like.shape and tensor.squeeze().shape != like.squeeze().shape:
+            raise WeightsError(f"{path}: {name} has shape {list(tensor.shape)}, this network needs {list(like.shape)}")
+        if not tensor.is_floating_point():
+            raise WeightsError(f"{path}: {name} holds {tensor.dtype}, weights are floating point numbers")
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path}: {name} holds values that are not finite")
+        fitted[name] = tensor.view(like.shape)
+    unknown = [name for name in tensors if name not in wanted and not UNUSED.match(name)]
+    if unknown:
+        raise WeightsError(f"{path}: unknown tensors, first {unknown[0]}: this is no plain RWKV-7 checkpoint")
+    return fitted
+
+
+def save_weights(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors under their names; the suffix says how: `.safetensors`, or `.pth` for the `rwkv` package and RWKV-Runner."""
+    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    if path.suffix == ".safetensors":
+        save_file(plain, path, metadata=metadata)
+    elif path.suffix == ".pth":
+        torch.save({name: t.clone() for name, t in plain.items()}, path)
+    else:
+        raise WeightsError(f"{path}: weights are written as .safetensors or .pth")

@@ -1,0 +1,167 @@
+"""The bodies of requests. What a caller may send is said here once: checks, error sentences and the API's description follow."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from engine.options import InferOptions, Strict, TokenId, TrainOptions
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+KEY_PATTERN = r"^[!-~]{1,255}$"
+MAX_TEXT = 4_000_000
+MAX_LIST = 100_000
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Key = Annotated[str, Field(pattern=KEY_PATTERN)]
+Role = Annotated[str, Field(min_length=1, max_length=64)]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+# fail_fast: a list of millions of wrong values is one fault, not millions.
+Tokens = Annotated[list[TokenId], Field(min_length=1, max_length=MAX_TEXT, fail_fast=True)]
+Turn = Annotated[int, Field(ge=0, lt=2**31)]
+Stream = Annotated[bool, Field(description="Send the answer as it grows (SSE).")]
+
+
+def relative_path(path: str) -> str:
+    """A path that stays under the folder it is joined to, as far as its letters can say."""
+    parts = path.split("/")
+    if "" in parts or "." in parts or ".." in parts or re.search(r'[\\:\x00-\x1f]', path):
+        raise PydanticCustomError("path_form", "path must be a file under the data folder: relative, with / and without .. or \\")
+    return path
+
+
+class Sourced(Strict):
+    """A body that says what it is about in exactly one of several ways."""
+
+    ways: ClassVar[tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def exactly_one(self) -> Sourced:
+        """Refuse none and more than one, in the one sentence for every such body."""
+        found = [way for way in self.ways if getattr(self, way) is not None]
+        if len(found) != 1:
+            got = " and ".join(found) or "none"
+            names = ", ".join(self.ways[:-1]) + " or " + self.ways[-1]
+            context = {"got": got, "names": names, "param": found[1] if found else self.ways[0]}
+            raise PydanticCustomError("one_source", "exactly one of {names} must be given, got {got}", context)
+        return self
+
+    def source(self) -> dict[str, Any]:
+        """The one way that was given, as plain lists and dicts."""
+        return {way: value for way, value in self.model_dump(include=set(self.ways)).items() if value is not None}
+
+
+def options(kind: type[Strict], body: Strict) -> tuple[Any, set[str]]:
+    """The options among a body's fields, and the names of those that the caller sent."""
+    sent = body.model_fields_set & kind.model_fields.keys()
+    return kind(**{name: getattr(body, name) for name in sent}), set(sent)
+
+
+class Turned(Strict):
+    """One message of a prompt."""
+
+    role: Role
+    text: Text
+
+
+class Taught(Turned):
+    """One message of a lesson, with what its tokens weigh in the loss."""
+
+    weight: float = Field(1.0, ge=0, le=100, description="Scale of the loss of this message's tokens.")
+    no_loss: bool = Field(False, description="Read this message, do not learn it.")
+
+
+class LessonBody(Strict):
+    """One lesson of several."""
+
+    messages: list[Taught] = Field(min_length=1, max_length=MAX_LIST)
+
+
+class InferBody(Sourced, InferOptions):
+    """POST /infer: what to answer, and how."""
+
+    ways: ClassVar = ("messages", "text", "tokens")
+    messages: Annotated[list[Turned], Field(min_length=1, max_length=MAX_LIST)] | None = None
+    text: Text | None = None
+    tokens: Tokens | None = None
+    session: Name | None = Field(None, description="Keep the conversation and its state under this name.")
+    stream: Stream = False
+
+
+class TrainBody(Sourced, TrainOptions):
+    """POST /train: what to learn, and how."""
+
+    ways: ClassVar = ("messages", "lessons", "text", "tokens")
+    messages: Annotated[list[Taught], Field(min_length=1, max_length=MAX_LIST)] | None = None
+    lessons: Annotated[list[LessonBody], Field(min_length=1, max_length=MAX_LIST)] | None = None
+    text: Text | None = None
+    tokens: Annotated[list[Tokens], Field(min_length=1, max_length=MAX_LIST, fail_fast=True)] | None = None
+    stream: Stream = False
+    idempotency_key: Key | None = Field(None, description="A repeated key answers with the first result and trains nothing.")
+
+
+class LoadDataBody(Sourced):
+    """POST /load_data: a file under the data folder, or a file's content."""
+
+    ways: ClassVar = ("path", "content")
+    path: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(relative_path)] | None = None
+    content: Annotated[str, Field(min_length=1, max_length=16 * MAX_TEXT)] | None = None
+    name: Name | None = Field(None, description="The name of the dataset that content makes.")
+    format: Literal["auto", "org", "jsonl", "text"] = "auto"
+    train: bool = Field(False, description="Teach its lessons at once.")
+    shuffle: bool = False
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    stream: Stream = False
+
+    @model_validator(mode="after")
+    def named(self) -> LoadDataBody:
+        """A content needs a name; a file has one."""
+        if (self.content is None) != (self.name is None):
+            raise PydanticCustomError("one_source", "name and content go together, path stands alone", {"param": "name"})
+        return self
+
+
+class SaveBody(Strict):
+    """POST /save."""
+
+    name: Name = "default"
+
+
+class LoadBody(Strict):
+    """POST /load."""
+
+    name: Name
+
+
+class CancelBody(Strict):
+    """POST /cancel."""
+
+    id: Key = Field(description="The id of an answer, from its result or the header X-Ticket-Id.")
+
+
+class CorrectBody(TrainOptions):
+    """POST /sessions/<name>/correct: what a turn should have been."""
+
+    turn: Turn
+    text: Text
+    train: bool = Field(True, description="Teach the correction as well.")
+    stream: Stream = False
+    idempotency_key: Key | None = None
+
+
+class BranchBody(Strict):
+    """POST /sessions/<name>/branch."""
+
+    model_config = ConfigDict(validate_by_alias=True)
+    turn: Turn
+    as_name: Name = Field(alias="as", description="The name of the new session.")
+
+
+class RegenerateBody(InferOptions):
+    """POST /sessions/<name>/regenerate."""
+
+    turn: Turn
+    stream: Stream = False

@@ -1,0 +1,20 @@
+"""Routes about what is kept on disk: datasets and checkpoints."""
+
+from __future__ import annotations
+
+from server.bodies import LoadBody, LoadDataBody, SaveBody
+from server.routes import Call, Route
+
+
+def load_data(engine, call: Call):
+    """A file of lessons."""
+    return engine.load_data(call.body.model_dump(exclude={"stream"}, exclude_none=True))
+
+
+ROUTES = (
+    Route("POST", "/load_data", load_data, "Read a file of lessons, and teach it", LoadDataBody, waits=True, retry=False),
+    Route("GET", "/load_data", lambda engine, call: {"datasets": engine.datasets()}, "List datasets"),
+    Route("POST", "/save", lambda engine, call: engine.save(call.body.name), "Save a checkpoint", SaveBody, waits=True),
+    Route("GET", "/save", lambda engine, call: {"checkpoints": engine.checkpoints()}, "List checkpoints, newest first"),
+    Route("POST", "/load", lambda engine, call: engine.load(call.body.name), "Load a checkpoint", LoadBody, waits=True),
+)

@@ -1,0 +1,44 @@
+"""Routes about sessions: conversations that keep their state, can be corrected, branched and asked again."""
+
+from __future__ import annotations
+
+from engine.options import InferOptions, TrainOptions
+from server.bodies import BranchBody, CorrectBody, RegenerateBody, options
+from server.routes import Call, Route
+
+
+def correct(engine, call: Call):
+    """Replace an answer by what it should have been, and teach it."""
+    body: CorrectBody = call.body
+    chosen, sent = options(TrainOptions, body)
+    return engine.correct(call.names["name"], body.turn, body.text, body.train, chosen, body.idempotency_key, sent)
+
+
+def branch(engine, call: Call):
+    """A new session from a turn of another."""
+    return engine.branch(call.names["name"], call.body.turn, call.body.as_name)
+
+
+def regenerate(engine, call: Call):
+    """Answer a turn anew."""
+    return engine.regenerate(call.names["name"], call.body.turn, *options(InferOptions, call.body))
+
+
+def one(engine, call: Call):
+    """A session with its messages."""
+    return engine.session(call.names["name"])
+
+
+def delete(engine, call: Call):
+    """Forget a session."""
+    return engine.delete_session(call.names["name"])
+
+
+ROUTES = (
+    Route("GET", "/sessions", lambda engine, call: {"sessions": engine.sessions()}, "List sessions"),
+    Route("GET", "/sessions/<name>", one, "A session with its messages"),
+    Route("DELETE", "/sessions/<name>", delete, "Forget a session"),
+    Route("POST", "/sessions/<name>/correct", correct, "Replace an answer, and teach it", CorrectBody, waits=True, retry=False),
+    Route("POST", "/sessions/<name>/branch", branch, "A new session from a turn of this one", BranchBody, waits=True),
+    Route("POST", "/sessions/<name>/regenerate", regenerate, "Answer a turn anew", RegenerateBody, waits=True),
+)

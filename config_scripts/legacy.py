@@ -7,7 +7,8 @@ several of its keys may mean one of ours. The first that is present in the order
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 ABSENT = object()
@@ -80,20 +81,26 @@ KEYS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("optimizer.eps", "trainer.adam_eps", same),
 )
 
-# The original's keys (a whole table where it ends in a dot) and why they say nothing here.
+# Keys that are read together, below.
+MODE_KEYS = ("trainer.infctx_on", "infctx_on", "infctx_type")
+BETA_KEYS = ("trainer.beta1", "trainer.beta2")
+STRATEGY_KEY = "trainer.strategy"
+
+# Patterns of the original's keys, and why they say nothing here.
 REASONS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("model.n_embd", "model.n_layer", "model.vocab_size", "model.head_size", "model.rwkv_version", "trainer.head_size",
-      "trainer.dim_", "use_model"), "the shape and the family are read off the weights file"),
+    (("model.n_embd", "model.n_layer", "model.vocab_size", "model.head_size*", "model.rwkv_version", "trainer.head_size",
+      "trainer.dim_*", "use_model"), "the shape and the family are read off the weights file"),
     (("proj_dir", "trainer.proj_dir", "model_name"), "everything is written under the directory given by --data"),
-    (("lora", "lora_config."), "all the weights are trained; there is no LoRA in this release"),
-    (("trainer.train_type",), "all the weights are trained"),
-    (("model.ds_config", "deepspeed_config_path"), "DeepSpeed's own file is not read; set [deepspeed] and [optimizer]"),
+    (("lora", "lora.*", "lora_config.*", "trainer.train_type"), "all the weights are trained"),
+    (("model.ds_config", "deepspeed_config_path"), "DeepSpeed's own file is not read: set [deepspeed] and [optimizer]"),
     (("inference.prompt_config.token_stop", "inference.prompt_config.token_ban"),
-     "an answer ends with its role's suffix; send stop_tokens and ban_tokens with a request"),
-    (("environ.", "jit_on"), "set by the program itself"),
-    (("db.",), "lessons are kept in this program's own store"),
+     "an answer ends with its role's suffix: send stop_tokens and ban_tokens with a request"),
+    (("environ.*", "jit_on"), "set by the program itself"),
+    (("db.*",), "lessons are kept in this program's own store"),
+    (("*",), "no longer used"),
 )
-OTHERWISE = "no longer used"
+
+Found = dict[str, tuple[Any, str]]  # our key: its value, and the original's key that it was read from
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -107,27 +114,28 @@ def parse(text: str) -> dict[str, Any]:
 def translate(old: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], list[str]]:
     """Our sections with unchecked values, the original's name of each of our keys, and one warning for each reason."""
     leaves = flatten(old)
-    found: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    used: set[str] = set()
-    for key, name, read in KEYS:
-        value = read(leaves[name]) if name in leaves and hashable(leaves[name]) else leaves.get(name, ABSENT)
-        if value is ABSENT:
-            continue
-        used.add(name)
-        if key not in found:
-            found[key], origins[key] = value, name
-    notes = [*mode(leaves, found, origins, used), *strategy(leaves, found, origins, used), *betas(leaves, found, origins, used)]
-    if found.get("model.precision") == "bf16" and leaves[origins["model.precision"]] == "fp16":
-        notes.append(f"{origins['model.precision']} = \"fp16\" is read as bf16, which needs no loss scaling")
-    data: dict[str, Any] = {}
-    for key, value in found.items():
-        section, _, name = key.partition(".")
-        data.setdefault(section, {})[name] = value
+    found: Found = {}
+    used = {*MODE_KEYS, *BETA_KEYS}
+    for key, name, reader in KEYS:
+        # A list or a table where a plain value belongs stays as it is: the schema refuses it by name.
+        value = reader(leaves[name]) if is_plain(leaves.get(name, [])) else leaves.get(name, ABSENT)
+        if value is not ABSENT:
+            used.add(name)
+            found.setdefault(key, (value, name))
+    if is_plain(leaves.get(STRATEGY_KEY)) and leaves.get(STRATEGY_KEY) in STRATEGIES:
+        used.add(STRATEGY_KEY)
+    found |= mode(leaves) | betas(leaves) | strategy(leaves)
     if "role" in old:
-        data["roles"] = roles(old["role"])
-        origins["roles"] = "role"
-    return data, origins, notes + unused(name for name in leaves if name not in used and not name.startswith("role."))
+        found["roles"] = roles(old["role"]), "role"
+    data: dict[str, Any] = {}
+    for key, (value, _) in found.items():
+        section, _, name = key.partition(".")
+        if name:
+            data.setdefault(section, {})[name] = value
+        else:
+            data[section] = value
+    warnings = rounded(leaves, found) + unused(name for name in leaves if name not in used and name.partition(".")[0] != "role")
+    return data, {key: name for key, (_, name) in found.items()}, warnings
 
 
 def flatten(table: dict[str, Any], before: str = "") -> dict[str, Any]:
@@ -141,45 +149,37 @@ def flatten(table: dict[str, Any], before: str = "") -> dict[str, Any]:
     return leaves
 
 
-def hashable(value: Any) -> bool:
-    """False for a list or a table where a plain value belongs: left as it is, for the schema to refuse by name."""
+def is_plain(value: Any) -> bool:
+    """True for a value that is neither a list nor a table."""
     return not isinstance(value, (list, dict))
 
 
-def mode(leaves: dict[str, Any], found: dict[str, Any], origins: dict[str, str], used: set[str]) -> list[str]:
-    """infctx_on switched infinite context on, infctx_type said which; the type alone did too in files without the switch."""
-    switch = next((name for name in ("trainer.infctx_on", "infctx_on") if name in leaves), None)
-    kind = leaves.get("infctx_type", ABSENT)
-    used |= {name for name in (switch, "infctx_type", "trainer.infctx_on", "infctx_on") if name in leaves}
+def mode(leaves: dict[str, Any]) -> Found:
+    """infctx_on switched infinite context on and infctx_type said which; in files without the switch the type alone did."""
+    *switches, kind = MODE_KEYS
+    switch = next((name for name in switches if name in leaves), None)
     if switch is not None and not leaves[switch]:
-        found["train.mode"], origins["train.mode"] = "plain", switch
-    elif kind is not ABSENT:
-        found["train.mode"], origins["train.mode"] = MODES.get(kind, kind) if hashable(kind) else kind, "infctx_type"
-    elif switch is not None:
-        found["train.mode"], origins["train.mode"] = "wani-bot", switch
-    return []
+        return {"train.mode": ("plain", switch)}
+    if kind in leaves:
+        value = leaves[kind]
+        return {"train.mode": (MODES.get(value, value) if is_plain(value) else value, kind)}
+    return {"train.mode": ("wani-bot", switch)} if switch is not None else {}
 
 
-def strategy(leaves: dict[str, Any], found: dict[str, Any], origins: dict[str, str], used: set[str]) -> list[str]:
-    """trainer.strategy named the stage of ZeRO and what is offloaded in one word."""
-    name = "trainer.strategy"
-    value = leaves.get(name)
-    if not hashable(value) or value not in STRATEGIES:
-        return []
-    used.add(name)
-    for key, part in zip(("zero_stage", "offload_optimizer", "offload_param"), STRATEGIES[value], strict=True):
-        found[f"deepspeed.{key}"], origins[f"deepspeed.{key}"] = part, name
-    return []
+def betas(leaves: dict[str, Any]) -> Found:
+    """beta1 and beta2 are one key here; one alone keeps our default of the other."""
+    given = [name for name in BETA_KEYS if name in leaves]
+    first, second = BETA_KEYS
+    return {"optimizer.betas": ([leaves.get(first, 0.9), leaves.get(second, 0.99)], given[0])} if given else {}
 
 
-def betas(leaves: dict[str, Any], found: dict[str, Any], origins: dict[str, str], used: set[str]) -> list[str]:
-    """trainer.beta1 and trainer.beta2 are one key here; one alone keeps our default of the other."""
-    given = [name for name in ("trainer.beta1", "trainer.beta2") if name in leaves]
-    if given:
-        used |= set(given)
-        found["optimizer.betas"] = [leaves.get("trainer.beta1", 0.9), leaves.get("trainer.beta2", 0.99)]
-        origins["optimizer.betas"] = given[0]
-    return []
+def strategy(leaves: dict[str, Any]) -> Found:
+    """trainer.strategy named in one word the stage of ZeRO and what is offloaded."""
+    value = leaves.get(STRATEGY_KEY)
+    if not is_plain(value) or value not in STRATEGIES:
+        return {}
+    keys = ("deepspeed.zero_stage", "deepspeed.offload_optimizer", "deepspeed.offload_param")
+    return {key: (part, STRATEGY_KEY) for key, part in zip(keys, STRATEGIES[value], strict=True)}
 
 
 def roles(old: Any) -> Any:
@@ -198,18 +198,16 @@ def answers(name: str, role: dict[str, Any]) -> bool:
     return name in ANSWERING and bool(role.get("postfix"))
 
 
-def unused(names: Any) -> list[str]:
+def rounded(leaves: dict[str, Any], found: Found) -> list[str]:
+    """A warning where a value has no exact counterpart."""
+    value, name = found.get("model.precision", (None, ""))
+    return [f'{name}: "fp16" is read as "bf16", which needs no loss scaling'] if value == "bf16" and leaves[name] == "fp16" else []
+
+
+def unused(names: Iterable[str]) -> list[str]:
     """One sentence for each reason, with the keys it holds for, in the order of REASONS."""
-    grouped: dict[str, list[str]] = {reason: [] for _, reason in REASONS} | {OTHERWISE: []}
+    grouped: dict[str, list[str]] = {}
     for name in names:
-        grouped[why(name)].append(name)
-    return [f"{', '.join(found)}: without meaning here ({reason})" for reason, found in grouped.items() if found]
-
-
-def why(name: str) -> str:
-    """The reason why a key of the original says nothing here."""
-    for starts, reason in REASONS:
-        for start in starts:
-            if name == start or (name.startswith(start) and start[-1] in "._") or name.startswith(f"{start}.") or name == start + "_a":
-                return reason
-    return OTHERWISE
+        reason = next(reason for patterns, reason in REASONS if any(fnmatchcase(name, pattern) for pattern in patterns))
+        grouped.setdefault(reason, []).append(name)
+    return [f"{', '.join(grouped[reason])}: without meaning here ({reason})" for _, reason in REASONS if reason in grouped]

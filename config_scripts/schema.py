@@ -76,6 +76,7 @@ def load_config(path: str | Path = DEFAULT_CONFIG, overrides: Mapping[str, Any] 
         if not isinstance(data.get(section, {}), dict):
             break  # the section is not a table: the check below says so
         data[section] = {**data.get(section, {}), name: value}
+        origins.pop(key, None)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
@@ -95,7 +96,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, str], list[str]]:
         known = ", ".join(sorted(p.name for p in DEFAULT_CONFIG.parent.glob("*.toml")))
         raise ConfigError(f"{path}: no such file; {DEFAULT_CONFIG.parent.name}/ has {known}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: line {error.object.count(b'\n'[0], 0, error.start) + 1}: not UTF-8") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}: line {line}: not UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     try:

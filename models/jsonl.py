@@ -69,7 +69,7 @@ def _records(text: str) -> Iterator[tuple[int, object]]:
             try:
                 record, end = _decode(line, _skip_blanks(line, 0))
                 if line[end:].strip():
-                    raise ValueError(f"not JSON: something follows the record at character {end + 1}")
+                    raise ValueError("not JSON: something follows the record")
             except ValueError as error:
                 record = error
             yield number, record
@@ -114,7 +114,7 @@ def _decode(text: str, at: int) -> tuple[object, int]:
     try:
         return _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at character {error.colno}") from None
+        raise ValueError(f"not JSON: {error.msg}") from None
     except RecursionError:
         raise ValueError("not JSON that can be read: brackets inside brackets too deep") from None
 
@@ -142,7 +142,7 @@ def _read_sharegpt(record: dict, roles: Roles) -> dict:
 
 def _read_alpaca(record: dict, roles: Roles) -> dict:
     history = record.get("history") or []
-    if not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
+    if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
         raise ValueError("history must be a list of pairs [question, answer]")
     question = "\n".join(part for part in (record["instruction"], record.get("input")) if _is_text(part, "instruction and input"))
     return {"messages": (*_system(record, roles), *_exchanges([*history, [question, record["output"]]], roles))}

@@ -15,15 +15,15 @@ def read_text(text: str, name: str) -> tuple[list[Lesson], list[Problem]]:
     """
     lessons: list[Lesson] = []
     problems: list[Problem] = []
-    document: list[str] = []
-    lines = [*text.replace("\r\n", "\n").split("\n"), SEPARATOR]
-    for number, line in enumerate(lines, start=1):
-        if line.strip() != SEPARATOR:
-            document.append(line)
+    lines = text.replace("\r\n", "\n").split("\n")
+    ends = [number for number, line in enumerate(lines) if line.strip() == SEPARATOR]
+    for start, end in zip([0, *(end + 1 for end in ends)], [*ends, len(lines)], strict=True):
+        full = [number for number in range(start, end) if lines[number].strip()]
+        if not full:
             continue
-        while document and not document[-1].strip():
-            document.pop()
-        blank = next((n for n, each in enumerate(document) if each.strip()), 0)
-        first = number - len(document) if False else None
-        document = []
+        document = "\n".join(lines[full[0] : full[-1] + 1])
+        try:
+            lessons.append(Lesson(text=document, source=name, line=full[0] + 1))
+        except ValueError as error:
+            problems.append(Problem(full[0] + 1, str(error)))
     return lessons, problems

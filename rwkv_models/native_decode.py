@@ -96,8 +96,11 @@ class NativeDecode:
         self._dtype = dtype
 
     @torch.no_grad()
-    def step(self, tokens_B: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, tokens_B: Tensor, state: State, into: State | None = None) -> tuple[Tensor, State]:
         """Read one token a row; returns (logits [B, V] fp32, new state), without history. Neither input is changed.
+
+        `into`: a state whose memory the new one takes, instead of fresh memory; it may be `state` itself. For the loop
+        that alone holds it: the pages of fresh memory cost more than the arithmetic once a batch is large.
 
         A row's result does not depend on the other rows nor on the number of threads (torch.get_num_threads()).
         Raises IndexError for a token outside the vocabulary, ValueError for a state of another shape, NativeUnavailable
@@ -108,8 +111,13 @@ class NativeDecode:
         tokens_B = tokens_B.to("cpu", torch.int64).contiguous()
         shift = _contiguous((*state.att_shift, *state.ffn_shift), 2 * L, (B, C), dtype)
         wkv = _contiguous(state.wkv, L, (B, shape.heads, N, N), torch.float32)
-        new_shift = torch.empty(2 * L, B, C, dtype=dtype).unbind(0)  # one allocation for all layers
-        new_wkv = torch.empty(L, B, shape.heads, N, N).unbind(0)
+        if into is None:
+            new_shift = torch.empty(2 * L, B, C, dtype=dtype).unbind(0)  # one allocation for all layers
+            new_wkv = torch.empty(L, B, shape.heads, N, N).unbind(0)
+        else:
+            new_shift, new_wkv = (*into.att_shift, *into.ffn_shift), into.wkv
+            _contiguous(new_shift, 2 * L, (B, C), dtype)
+            _contiguous(new_wkv, L, (B, shape.heads, N, N), torch.float32)
         pointers = array("Q", [t.data_ptr() for s, m in ((shift, wkv), (new_shift, new_wkv)) for i in range(L) for t in (s[i], s[L + i], m[i])])
         logits_BV = torch.empty(B, shape.vocabulary)
         failure = self._run(self._sizes, weights.buffer_info()[0], pointers.buffer_info()[0], tokens_B.data_ptr(), logits_BV.data_ptr(),

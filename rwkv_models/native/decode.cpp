@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
@@ -336,10 +337,11 @@ template <class T> int step(const Sizes& size, const Network<T>& net, const Laye
     for (int b = 0; b < B; b++)
         if (tokens[b] < 0 || tokens[b] >= V) return 1;
     const int64_t row = int64_t(B) * C;
-    const std::unique_ptr<float[]> memory(new (std::nothrow) float[16 * row + int64_t(B) * (Rw + Ra + Rv + Rg + F)]);
+    const int64_t needed = 16 * row + int64_t(B) * (Rw + Ra + Rv + Rg + F) + 16 * 16;
+    const std::unique_ptr<float, void (*)(void*)> memory(static_cast<float*>(std::aligned_alloc(64, (needed * 4 + 63) / 64 * 64)), std::free);
     if (!memory) return 2;
     float* next = memory.get();
-    const auto take = [&](int64_t n) { return std::exchange(next, next + n); };
+    const auto take = [&](int64_t n) { return std::exchange(next, next + (n + 15) / 16 * 16); };  // each on a cache line of its own
     float *x = take(row), *v_first = take(row), *mixed = take(6 * row), *r = take(row), *k = take(row), *v = take(row), *w = take(row);
     float *a = take(row), *v_gate = take(row), *g = take(row), *y = take(row);
     float *low_w = take(B * Rw), *low_a = take(B * Ra), *low_v = take(B * Rv), *low_g = take(B * Rg), *hidden = take(int64_t(B) * F);

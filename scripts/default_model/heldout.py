@@ -12,6 +12,7 @@ INVENTED = {"person": 36, "pet": 34, "place": 36, "word": 36}
 STORY = ("pet", "Wanda")
 """The name of the README's story: the model must not have met it."""
 COMMON = set("""
+Violet Ginger Dash Snowy Rusty Rio
 Adam Alice Amy Anna Atlanta Basil Bath Bean Bear Bella Ben Brownie Bubbles Buddy Bugs Button Captain Caramel Charles Chicago Cinnamon
 Clara Comet Cookie Cotton Daisy David Delhi Elena Emma Flash Fluffy George Grace Honey Isaac Jack Jane Jenny Jupiter Kitty Leo Lily Lisa
 London Lucky Lucy Luna Mango Maria Mark Mars Martin Max Mia Michael Molly Mona Muffin Mumbai Neil Nice Olive Paris Peanut Pepper Peter

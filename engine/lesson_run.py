@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
+from engine.plan import Plan
 from engine.rehearsal import Rehearsal
 from models.sample import Sample
 from rwkv_models.chunks import Batch, learn_chunks, learn_windows, measure
@@ -22,41 +22,6 @@ from rwkv_models.state import State
 
 class Cancelled(Exception):
     """The caller went away or asked to stop."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A lesson's options with nothing left open: what was asked, filled from the config script."""
-
-    mode: str
-    lr: float
-    epochs: int
-    until_loss: float | None
-    max_epochs: int
-    min_loss: float
-    max_loss: float | None
-    min_loss_fix: float
-    max_loss_fix: float
-    ctx_len: int
-    window: int
-    bptt_range: int
-    keep_state: bool
-    refuse_above: float
-    carry_moments: bool
-    seed: int
-
-    @property
-    def most_epochs(self) -> int:
-        """The largest number of times the lesson can be repeated."""
-        return self.epochs if self.until_loss is None else self.max_epochs
-
-    def rate(self, loss: float) -> float:
-        """The step size for a lesson at this loss: Adam ignores the scale of a loss, so the bands scale the step."""
-        if loss < self.min_loss:
-            return self.lr * self.min_loss_fix
-        if self.max_loss is not None and loss > self.max_loss:
-            return self.lr * self.max_loss_fix
-        return self.lr
 
 
 class LessonRun:
@@ -77,51 +42,62 @@ class LessonRun:
         self.tokens = sum(len(s.tokens) - 1 for s in self.samples)
         self.seconds = 0.0
         self._cancelled = False
+        self._undo: _Undo | None = None
 
     def cancel(self) -> None:
         """Give the lesson up at its next micro-step; the weights go back to what they were."""
         self._cancelled = True
+
+    def roll_back(self) -> None:
+        """Put everything that the lesson moved back, to the bit."""
+        self._undo.restore()
+        self.learned, self.loss_after, self.taken = False, self.loss_before, 0
 
     def steps(self) -> Iterator[dict | None]:
         """Yield after each micro-step: a progress event after an optimizer step, else None. Never raises for the lesson's sake."""
         started = time.perf_counter()
         if not self.plan.carry_moments:
             self.trainer.forget_moments()
-        undo = _Undo(self.trainer)
+        self._undo = _Undo(self.trainer)
         try:
             yield from self._epochs(started)
             self.learned = True
         except (StepRefused, Cancelled) as refusal:
             self.trainer.discard_gradients()
-            undo.restore()
+            self.roll_back()
             self.reason = f"{refusal}: nothing was learned"
         except BaseException:
             self.trainer.discard_gradients()
-            undo.restore()
+            self.roll_back()
             raise
         finally:
             self.seconds = time.perf_counter() - started
 
     def _epochs(self, started: float) -> Iterator[dict | None]:
-        plan = self.plan
+        """Go over the samples until the plan is fulfilled; each sample is one step of the optimizer.
+
+        The loss of a single sample is known from its forward before the step is taken, so one that is known by then
+        needs no step any more; of several, the mean over the epoch decides.
+        """
+        plan, single = self.plan, len(self.samples) == 1
         for epoch in range(1, plan.most_epochs + 1):
             losses = []
             for sample in self.samples:
-                if epoch > 1 and len(self.samples) == 1 and self._knows(losses := [(yield from self._gradient(sample))]):
+                loss = yield from self._gradient(sample)
+                losses.append(loss)
+                if single and epoch > 1 and self._knows(losses):
                     self.trainer.discard_gradients()
-                    self.loss_after = losses[0]
+                    self.loss_after = loss
                     return
-                if not losses or len(self.samples) > 1:
-                    losses.append((yield from self._gradient(sample)))
                 yield from self._rehearse()
-                lr = plan.rate(losses[-1])
+                lr = plan.rate(loss)
                 self.trainer.step(lr)
                 self.taken += 1
-                yield self._event(epoch, losses[-1], lr, started)
+                yield self._event(epoch, loss, lr, started)
             self.epochs = epoch
             if epoch == 1:
                 self.loss_before = sum(losses) / len(losses)
-            if len(self.samples) > 1 and self._knows(losses):
+            if not single and self._knows(losses):
                 break
         self.loss_after = yield from self._measure()
 

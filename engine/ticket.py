@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.errors import Busy, EngineError
 
@@ -18,9 +18,10 @@ class Ticket:
     The queue is bounded in nothing but the answer itself: the owner never waits for a reader.
     """
 
-    def __init__(self, kind: str):
+    def __init__(self, kind: str, on_end: Callable[[Ticket], None] | None = None):
         self.kind = kind
         self.id = f"{kind}-{uuid.uuid4().hex[:16]}"
+        self._on_end = on_end
         self.cancelled = threading.Event()
         self._events: queue.SimpleQueue = queue.SimpleQueue()
 
@@ -32,11 +33,16 @@ class Ticket:
 
     def finish(self, result: dict) -> None:
         """End the ticket with its result."""
-        self._events.put(("final", result))
+        self._end("final", result)
 
     def fail(self, error: BaseException) -> None:
         """End the ticket with an error, raised in the reader."""
-        self._events.put(("error", error))
+        self._end("error", error)
+
+    def _end(self, kind: str, value) -> None:
+        if self._on_end is not None:
+            self._on_end(self)
+        self._events.put((kind, value))
 
     # -- the caller's side
 

@@ -92,8 +92,7 @@ def _declared(settings: tuple[Setting, ...]) -> frozenset[str]:
 def _heading(start: int, lines: list[str], is_keyword: Callable[[str, int, bool], bool]) -> Heading:
     stars, words = _STARS.match(lines[0]).groups()
     words, tags = _split_tags(words.strip())
-    first, _, rest = words.partition(" ")
-    rest = rest.lstrip()
+    first, rest = (*words.split(maxsplit=1), "", "")[:2]
     keyword = first if first and is_keyword(first, len(stars), not _PRIORITY.sub("", rest, count=1)) else None
     words = rest if keyword else words
     priority = _PRIORITY.match(words)

@@ -134,12 +134,20 @@ class Trainer:
             if isinstance(state.get("step"), int):  # DeepSpeed's CPU Adam counts in a plain number
                 state["step"] = 0
 
-    def weights(self) -> list[Tensor]:
-        """Every tensor that holds weights: the parameters and, where ZeRO keeps them apart, their fp32 masters."""
-        parameters = [getattr(p, "ds_tensor", p).data for p in self.network.parameters()]
+    def parameters(self) -> dict[str, Tensor]:
+        """The network's parameters by name, whole, as they lie in memory (also where ZeRO-3 has put them away)."""
+        return {name: p.ds_tensor.data[: p.ds_numel].view(p.ds_shape) if hasattr(p, "ds_tensor") else p.data
+                for name, p in self.network.named_parameters()}
+
+    def masters(self) -> list[Tensor]:
+        """The fp32 copies that ZeRO steps on; none where the parameters themselves are stepped on."""
         zero = self.engine.optimizer
-        masters = getattr(zero, "single_partition_of_fp32_groups", None) or getattr(zero, "fp32_partitioned_groups_flat", None) or []
-        return parameters + [m.data for m in masters]
+        found = getattr(zero, "single_partition_of_fp32_groups", None) or getattr(zero, "fp32_partitioned_groups_flat", None)
+        return [m.data for m in found or []]
+
+    def weights(self) -> list[Tensor]:
+        """Every tensor that holds weights: parameters and masters."""
+        return [*self.parameters().values(), *self.masters()]
 
 
 def loopback_process_group() -> None:

@@ -95,7 +95,7 @@ class TimeMix(nn.Module):
         if self.layer == 0:
             v_first_BTC = v
         else:
-            v = torch.lerp(v, v_first_BTC, torch.sigmoid(self.v0 + (xv @ self.v1) @ self.v2))
+            v = v + (v_first_BTC - v) * torch.sigmoid(self.v0 + (xv @ self.v1) @ self.v2)
 
         def heads(x_BTC):
             return x_BTC.view(B, T, H, N)

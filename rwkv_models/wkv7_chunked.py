@@ -32,7 +32,12 @@ def _border_states(state_BHNN, M_GXNN, C_GXNN):
 
 
 def wkv7_chunked(r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN, state_BHNN, chunk: int = CHUNK):
-    """As wkv7 (see rwkv_models/wkv7.py), `chunk` tokens at a time. Work is done in the state's dtype."""
+    """As wkv7 (see rwkv_models/wkv7.py), `chunk` tokens at a time. Work is done in the state's dtype, also under autocast."""
+    with torch.autocast(r_BTHN.device.type, enabled=False):
+        return _wkv7_chunked(r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN, state_BHNN, chunk)
+
+
+def _wkv7_chunked(r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN, state_BHNN, chunk):
     B, T, H, N = r_BTHN.shape
     X, L = B * H, min(chunk, T)
     G = -(-T // L)

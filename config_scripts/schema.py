@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_valid
 from pydantic.fields import FieldInfo
 
 from config_scripts import legacy
-from config_scripts.allowed import allowed
+from config_scripts.allowed import allowed, in_words
 from config_scripts.errors import ConfigError, WrongValue, sentence, shown
 from config_scripts.sections import G1_ROLES, DeepSpeed, Infer, Model, Optimizer, Role, Save, Server, Strict, Template, Train
 
@@ -125,16 +125,18 @@ def where(message: str, text: str) -> tuple[str, int]:
 
 def complaint(file: str, data: dict[str, Any], error: ValidationError, given: set[str], origins: dict[str, str]) -> str:
     """The first thing that pydantic found, as one sentence about a key of the file."""
-    first = error.errors(include_url=False)[0]
+    # A misspelt key comes before the one that is missing because of it.
+    first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
     cause = first.get("ctx", {}).get("error")
     loc = first["loc"] + ((cause.key,) if isinstance(cause, WrongValue) else ())
     key, field, value = walk(data, loc)
     if first["type"] == "extra_forbidden":
-        words = f"no such key; {nearest(loc)}"
+        words = nearest(loc)
     elif isinstance(cause, WrongValue):
         words, value = cause.allowed, shown(cause.value)
     else:
-        words = allowed(field) if field is not None else first["msg"]
+        element = section_of(field) if key.endswith("]") else None
+        words = in_words(element, []) if element else allowed(field) if field else first["msg"]
     if key == SECRET and value not in ('""', "nothing"):
         value = "a value not shown"
     source = COMMAND_LINE if key in given else file
@@ -200,12 +202,12 @@ def nearest(loc: tuple[int | str, ...]) -> str:
     if len(names) == 1:
         alike = difflib.get_close_matches(name, Config.model_fields, 1)
         if alike:
-            return f"the nearest is [{alike[0]}]"
+            return f"[{alike[0]}], the nearest known section"
     inside = [key for key in known if re.split(r"[.\[]", key)[0] == section]
     for candidates, cutoff in ((known, 1.0), (inside, 0.6), (known, 0.6)):
         best = difflib.get_close_matches(name, [key.rpartition(".")[2] for key in candidates], 1, cutoff)
         if best:
-            return f"the nearest is {next(key for key in candidates if key.rpartition('.')[2] == best[0])}"
+            return f"{next(key for key in candidates if key.rpartition('.')[2] == best[0])}, the nearest known key"
     if inside:
-        return f"[{section}] has {', '.join(key.rpartition('.')[2] for key in inside)}"
-    return f"the sections are {', '.join(Config.model_fields)}"
+        return f"the keys {', '.join(key.rpartition('.')[2] for key in inside)}"
+    return f"the sections {', '.join(Config.model_fields)}"

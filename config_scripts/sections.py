@@ -12,6 +12,7 @@ from config_scripts.errors import WrongValue
 Share = Annotated[float, Field(ge=0, lt=1)]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 TokenIds = Annotated[tuple[TokenId, ...], Field(strict=False)]
+TEXT_OR_IDS = {"allowed": "a text or a list of token ids"}
 Place = Literal["none", "cpu", "nvme"]
 
 
@@ -64,7 +65,7 @@ class Server(Strict):
 class Template(Strict):
     """How a conversation becomes tokens."""
 
-    begin: TokenIds = Field((0,), description=(
+    begin: TokenIds = Field((0,), json_schema_extra={"allowed": "a list of token ids"}, description=(
         "Token ids before the first message. 0 is the end of a document, after which a new one begins."))
 
 
@@ -72,8 +73,9 @@ class Role(Strict):
     """One speaker: what stands before and after what is said."""
 
     name: str = Field(min_length=1, max_length=64, description="The name that requests and lessons use.")
-    prefix: str | TokenIds = Field(description="Before each message: a text, or token ids (for special tokens that no text encodes to).")
-    suffix: str | TokenIds = Field(description=(
+    prefix: str | TokenIds = Field(json_schema_extra=TEXT_OR_IDS, description=(
+        "Before each message: a text, or token ids (for special tokens that no text encodes to)."))
+    suffix: str | TokenIds = Field(json_schema_extra=TEXT_OR_IDS, description=(
         "After each message. An answer ends when the model has written it, so it must not be empty for a role that answers."))
     answers: bool = Field(False, description=(
         "This role is the model: its messages are trained. The first such role is the one that answers."))
@@ -176,7 +178,7 @@ class Optimizer(Strict):
 class DeepSpeed(Strict):
     """Where gradients and the optimizer live."""
 
-    zero_stage: Literal[0, 1, 2, 3] = Field(0, description=(
+    zero_stage: int = Field(0, ge=0, le=3, description=(
         "What DeepSpeed partitions, and so can offload: 0 nothing, 1 the optimizer, 2 and gradients, 3 and parameters. 0 where "
         "the GPU holds everything."))
     offload_optimizer: Place = Field("none", description=(

@@ -1,6 +1,6 @@
 """Checkpoints: the weights at one moment, in a folder of their own that appears whole or not at all.
 
-A folder `NAME@SEQ` holds model.safetensors (the network's parameters under their own names), moments.safetensors where
+A folder `NAME@SEQ` holds model.safetensors (the network's parameters under their own names), optimizer.safetensors where
 the optimizer's memory outlives lessons, and manifest.json: what it is, after which record of the journal, and size and
 SHA-256 of each file. It is written under a temporary name, synced, and renamed into place; never changed afterwards.
 """
@@ -59,9 +59,9 @@ class Checkpoint:
         """The network's parameters by name, on the CPU."""
         return read_tensors(self.folder / "model.safetensors")
 
-    def moments(self) -> dict[str, Tensor]:
+    def optimizer(self) -> dict[str, Tensor]:
         """The optimizer's tensors, {} where they were not kept."""
-        path = self.folder / "moments.safetensors"
+        path = self.folder / "optimizer.safetensors"
         return read_tensors(path) if path.exists() else {}
 
     def describe(self) -> dict:
@@ -110,7 +110,7 @@ class Checkpoints:
             log.warning("checkpoint=%s passed over: %s", checkpoint.folder.name, problem)
         return None
 
-    def write(self, name: str, weights: dict[str, Tensor], moments: dict[str, Tensor], facts: dict) -> Checkpoint:
+    def write(self, name: str, weights: dict[str, Tensor], optimizer: dict[str, Tensor], facts: dict) -> Checkpoint:
         """Write a checkpoint; `facts` must hold version and seq, and goes into the manifest. OSError where the disk refuses."""
         seq = facts["seq"]
         final = self.folder / f"{name}@{seq:08d}"
@@ -119,8 +119,8 @@ class Checkpoints:
         temporary.mkdir()
         try:
             save_weights(weights, temporary / "model.safetensors", {"format": "pt"})
-            if moments:
-                save_weights(moments, temporary / "moments.safetensors")
+            if optimizer:
+                save_weights(optimizer, temporary / "optimizer.safetensors")
             files = {}
             for path in sorted(temporary.iterdir()):
                 sync(path)

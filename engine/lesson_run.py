@@ -99,7 +99,7 @@ class LessonRun:
                 self.loss_before = sum(losses) / len(losses)
             if not single and self._knows(losses):
                 break
-        self.loss_after = yield from self._measure()
+        self.loss_after = yield from self.measure()
 
     def _knows(self, losses: list[float]) -> bool:
         return self.plan.until_loss is not None and sum(losses) / len(losses) <= self.plan.until_loss
@@ -136,7 +136,8 @@ class LessonRun:
                 self._check()
                 yield None
 
-    def _measure(self) -> Iterator[None]:
+    def measure(self) -> Iterator[None]:
+        """The mean loss of the samples under the present weights, nats per trained token; a micro-step a sample."""
         network, total = self.trainer.network, 0.0
         for sample in self.samples:
             self._check()

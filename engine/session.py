@@ -128,6 +128,10 @@ class StateCache:
         self._states.move_to_end(tokens)
         return found[1]
 
+    def lengths(self) -> list[int]:
+        """How many tokens the kept states have read, the longest first, each number once."""
+        return sorted({len(tokens) for tokens in self._states}, reverse=True)
+
     def put(self, tokens: tuple[int, ...], stamp: int, state: State) -> None:
         """Keep a state."""
         if tokens in self._states:

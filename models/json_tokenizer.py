@@ -80,19 +80,22 @@ def _parse(raw: bytes, path: Path) -> tokenizers.Tokenizer:
     # `tokenizers` raises bare Exception for what it cannot read.
     except Exception:  # noqa: BLE001
         raise ValueError(f"{path}: not a tokenizer file of the `tokenizers` package") from None
-    if model != "BPE" or "ByteLevel" not in _types(described.get("pre_tokenizer")):
+    byte_level = [step for step in _steps(described.get("pre_tokenizer")) if step.get("type") == "ByteLevel"]
+    if model != "BPE" or not byte_level:
         raise ValueError(f"{path}: the tokenizer is not a byte-level BPE, the kind that can be used")
+    if any(step.get("add_prefix_space") for step in byte_level):
+        raise ValueError(f"{path}: the tokenizer puts a space before every text (add_prefix_space), which none asked for")
     return wrapped
 
 
-def _types(part: object) -> Iterator[str]:
-    """Every "type" inside a described part of a tokenizer."""
-    if isinstance(part, dict):
-        yield part.get("type", "")
-        part = list(part.values())
-    if isinstance(part, list):
-        for inner in part:
-            yield from _types(inner)
+def _steps(described: object) -> Iterator[dict]:
+    """Every step inside a described part of a tokenizer."""
+    if isinstance(described, dict):
+        yield described
+        described = list(described.values())
+    if isinstance(described, list):
+        for inner in described:
+            yield from _steps(inner)
 
 
 def _token_table(wrapped: tokenizers.Tokenizer, path: Path) -> list[bytes]:

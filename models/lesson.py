@@ -59,8 +59,10 @@ class Lesson:
                 return f"message {number} has the role {message.role!r}; the roles are {', '.join(roles)}"
             if not message.text.strip():
                 return f"message {number} is empty"
-        if self.messages and self.options.get("train_on") != "all" and not any(roles[m.role].answers for m in self.messages):
+        learns_all = self.options.get("train_on") == "all"
+        learned = [message for message in self.messages if learns_all or roles[message.role].answers]
+        if self.messages and not learned:
             return f"no message of it answers (role {roles.answering.name})"
-        if self.messages and all(message.no_loss or not message.weight for message in self.messages):
-            return "every message of it is kept from the loss"
+        if self.messages and all(message.no_loss or not message.weight for message in learned):
+            return f"every {'message' if learns_all else 'answer'} of it is kept from the loss"
         return None

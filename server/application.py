@@ -17,14 +17,15 @@ from server.bodies import NAME_PATTERN
 from server.door import Door
 from server.errors import Refusal, failure, status_line
 from server.exchange import Exchange
-from server.routes import Call, Route, table
+from server.route import Call, Route
+from server.routes import ROUTES
 from server.sentences import given, validated
 
 
-def build_app(engine, config, token: str, routes: tuple[Route, ...] | None = None) -> Application:
+def build_app(engine, config, token: str, routes: tuple[Route, ...] = ROUTES) -> Application:
     """The application over an engine. `config.server` has host, max_body_mb and threads; `token` "" lets everyone in."""
     door = Door(config.server.host, token, int(config.server.max_body_mb * 2**20))
-    return Application(engine, door, config.server.threads, table() if routes is None else routes)
+    return Application(engine, door, config.server.threads, routes)
 
 
 class Application:
@@ -33,7 +34,6 @@ class Application:
     def __init__(self, engine, door: Door, threads: int, routes: tuple[Route, ...]):
         self.engine = engine
         self.door = door
-        self.routes = routes
         self.places = threading.BoundedSemaphore(threads)
         self.bottle = bottle.Bottle()
         self.bottle.config["catchall"] = False  # errors come to __call__, never to bottle's pages

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 from cheroot.makefile import StreamReader, StreamWriter
-from cheroot.server import CRLF, DropUnderscoreHeaderReader, HTTPConnection, HTTPRequest
+from cheroot.server import CRLF, HeaderReader, HTTPConnection, HTTPRequest
 from cheroot.wsgi import Gateway_10
 
 from server.errors import error_object
@@ -77,8 +77,12 @@ class OnceDict(dict):
         super().__setitem__(key, value)
 
 
-class StrictHeaders(DropUnderscoreHeaderReader):
-    """Reads headers; refuses repeated ones and lengths that are no plain number."""
+class StrictHeaders(HeaderReader):
+    """Reads headers; refuses repeated ones and lengths that are no plain number, drops names with an underscore.
+
+    In WSGI's environ such a name cannot be told from the one with a hyphen. (Cheroot's own reader of that kind fails
+    on every header.)
+    """
 
     def __call__(self, rfile, hdict=None):
         headers = OnceDict()
@@ -87,6 +91,9 @@ class StrictHeaders(DropUnderscoreHeaderReader):
             raise ValueError("Content-Length is not a number")
         hdict.update(headers)
         return hdict
+
+    def _allow_header(self, key_name):
+        return b"_" not in key_name
 
 
 class Request(HTTPRequest):
@@ -116,7 +123,10 @@ class Request(HTTPRequest):
         data = orjson.dumps(error_object(sentence, int(status[:3]), code))
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\nConnection: close\r\n"
         self.server.error_log(f"refused={code} status={status[:3]}")
-        self.conn.wfile.write(head.encode("latin-1") + CRLF + data)
+        try:
+            self.conn.wfile.write(head.encode("latin-1") + CRLF + data)
+        except OSError:
+            return  # nobody is there to be told
 
 
 class Connection(HTTPConnection):

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 
 from engine.errors import Busy
-from server.routes import Route
+from server.route import Route
 
 log = logging.getLogger("server")
 

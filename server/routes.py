@@ -1,44 +1,6 @@
 """The table of routes: the door, the checks of bodies and the description of the API all read it, and nothing else."""
 
-from __future__ import annotations
+from server import routes_data, routes_model, routes_sessions
+from server.route import Route
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-from engine.options import Strict
-
-
-@dataclass(frozen=True)
-class Call:
-    """What a handler gets: the checked body and the names in the path."""
-
-    body: Any = None
-    names: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Route:
-    """One line of the table.
-
-    `handler(engine, call)` returns a dict, sent as JSON, or a Ticket, whose result is waited for or streamed.
-    """
-
-    method: str
-    path: str
-    handler: Callable[[Any, Call], Any]
-    summary: str
-    body: type[Strict] | None = None
-    everyone: bool = False
-    """No token is needed."""
-    waits: bool = False
-    """Holds a thread until the engine is done; so many at once are let in, and one more is told to come back."""
-    retry: bool = True
-    """A client library may repeat it by itself after an error. Not where that would teach twice."""
-
-
-def table() -> tuple[Route, ...]:
-    """All routes."""
-    from server import routes_data, routes_model, routes_sessions
-
-    return routes_model.ROUTES + routes_data.ROUTES + routes_sessions.ROUTES
+ROUTES: tuple[Route, ...] = routes_model.ROUTES + routes_data.ROUTES + routes_sessions.ROUTES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.bodies import LoadBody, LoadDataBody, SaveBody
-from server.routes import Call, Route
+from server.route import Call, Route
 
 
 def load_data(engine, call: Call):

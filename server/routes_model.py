@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.options import InferOptions, TrainOptions
 from server.bodies import CancelBody, InferBody, TrainBody, options
-from server.routes import Call, Route
+from server.route import Call, Route
 
 
 def infer(engine, call: Call):

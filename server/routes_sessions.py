@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.options import InferOptions, TrainOptions
 from server.bodies import BranchBody, CorrectBody, RegenerateBody, options
-from server.routes import Call, Route
+from server.route import Call, Route
 
 
 def correct(engine, call: Call):

@@ -28,13 +28,16 @@ def watch(ticket: Ticket, peer: Peer) -> Iterator[Event]:
 
     Raises ClientGone, or what the ticket failed with.
     """
+    done = False
     try:
         for kind, value in ticket.events(heartbeat=POLL):
-            if kind != "final" and peer.gone():
+            done = kind == "final"
+            if not done and peer.gone():
                 raise ClientGone
             yield kind, value
     except (GeneratorExit, ClientGone):
-        ticket.cancel()
+        if not done:
+            ticket.cancel()
         raise
 
 

@@ -51,9 +51,13 @@ class Fact:
         """What the fact is about; two facts with one key are the same fact, or one of them is out of date."""
         return self.kind.name, self.subject.key if self.kind.who != "none" else "", self.noun
 
-    def say(self, template: str, by_user: bool, value: str | None = None) -> str:
-        """The template filled in, as the user or as the assistant says it."""
-        forms = dict(self.subject.user if by_user else self.subject.model)
+    def say(self, template: str, by: str, value: str | None = None) -> str:
+        """The template filled in and capitalised, as it is said by the "user", the "model" or a "system" message."""
+        return _capital(self.phrase(template, by, value))
+
+    def phrase(self, template: str, by: str, value: str | None = None) -> str:
+        """The template filled in, for the middle of a sentence."""
+        forms = dict(getattr(self.subject, by))
         value = self.value if value is None else value
         forms.update(P=_capital(forms["p"]), O=_capital(forms["o"]), n=self.noun, N=_capital(self.noun), v=value, V=_capital(value),
                      an=with_article(self.noun) if self.noun else "")

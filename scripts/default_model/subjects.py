@@ -3,8 +3,8 @@ from dataclasses import dataclass
 
 RELATIVES = "sister,brother,mother,father,aunt,uncle,cousin,grandmother,grandfather,wife,husband,son,daughter,best friend,neighbour,teacher,boss".split(",")
 
-_I = dict(p="I", o="my", me="me", do="do", am="am", was="was", has="have", z="", es="", ies="y", said="I have")
-_YOU = dict(p="you", o="your", me="you", do="do", am="are", was="were", has="have", z="", es="", ies="y", said="you have")
+_I = dict(p="I", o="my", me="me", do="do", am="am", was="was", has="have", z="", es="")
+_YOU = dict(p="you", o="your", me="you", do="do", am="are", was="were", has="have", z="", es="")
 _WE = dict(_I, p="we", o="our", me="us", am="are", was="were")
 
 
@@ -15,17 +15,24 @@ class Subject:
     key: str
     user: dict
     model: dict
+    system: dict
+    """As a system message says it: "the user's sister"."""
 
 
-def _third(user: str, model: str) -> Subject:
-    def forms(who):
-        own = who + "'s"
-        return dict(p=who, o=own, me=who, do="does", am="is", was="was", has="has", z="s", es="es", ies="ies", said=who + " has")
-    return Subject(user, forms(user), forms(model))
+def _forms(who: str) -> dict:
+    own = who + "'s"
+    return dict(p=who, o=own, me=who, do="does", am="is", was="was", has="has", z="s", es="es")
 
 
-ME = Subject("I", _I, _YOU)
-US = Subject("we", _WE, _YOU)
+def third(user: str, model: str | None = None) -> Subject:
+    """A third person, "my sister" to the user and "your sister" to the assistant, or a name to both."""
+    model = model or user
+    system = "the user's " + model.removeprefix("your ") if model.startswith("your ") else model
+    return Subject(user, _forms(user), _forms(model), _forms(system))
+
+
+ME = Subject("I", _I, _YOU, _forms("the user"))
+US = Subject("we", _WE, _YOU, _forms("the user"))
 
 
 def draw_subject(rng, names, who: str) -> Subject:
@@ -39,6 +46,6 @@ def draw_subject(rng, names, who: str) -> Subject:
         return US
     if roll < 0.82:
         relative = rng.choice(RELATIVES)
-        return _third("my " + relative, "your " + relative)
+        return third("my " + relative, "your " + relative)
     name = names.draw("person")
-    return _third(name, name)
+    return third(name)

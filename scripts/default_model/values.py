@@ -2,7 +2,7 @@
 
 `Values(rng, names).draw(pool)` gives one value; a pool is a list below, a kind of name, or a small recipe.
 """
-from .names import Names
+from .names import PLACES, Names
 
 LISTS: dict[str, list[str]] = {key: [item.strip() for item in text.replace("\n", " ").split(",")] for key, text in {
     "colour": """red, blue, green, yellow, black, white, brown, grey, orange, purple, pink, silver, golden, dark blue, light green, turquoise, beige,
@@ -116,6 +116,13 @@ class Values:
 
     def _lower_word(self) -> str:
         return self.names.draw("word").lower()
+
+    def _land(self) -> str:
+        """A country or town that is in no list, so that nothing is known of it but what is told."""
+        while True:
+            name = self.names.draw("place")
+            if self.names.held_out or name not in PLACES:
+                return name
 
     def _age(self) -> str:
         return str(self.rng.randint(2, 99))

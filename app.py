@@ -1,0 +1,110 @@
+"""RWKV-Ouroboros: one process that holds one RWKV model, answers with it and teaches it.
+
+    python app.py [--config FILE] [--model FILE] [--host H] [--port N] [--data DIR]
+    deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+class CannotStart(Exception):
+    """One sentence for the person who started the program; the exit code is 2."""
+
+
+def command_line() -> argparse.Namespace:
+    """The flags of the program; those of the launcher are taken and left alone."""
+    parser = argparse.ArgumentParser(prog="app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=HERE / "config_scripts" / "tiny.toml", help="config script (TOML), default tiny.toml")
+    parser.add_argument("--model", help="weights file instead of the config's [model] file")
+    parser.add_argument("--host", help="address instead of the config's [server] host")
+    parser.add_argument("--port", type=int, help="port instead of the config's; 0 takes a free one")
+    parser.add_argument("--data", type=Path, default=HERE / "data", help="folder for everything that is written, default data/")
+    parser.add_argument("--deepspeed", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--local_rank", type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def need_compiler() -> None:
+    """DeepSpeed builds one small op at its first start and ends the process where it cannot; say it in a sentence instead."""
+    compiler = os.environ.get("CXX", "c++")
+    if not any(shutil.which(name) for name in (compiler, "c++", "g++")):
+        raise CannotStart("no C++ compiler found; install one (Debian, Ubuntu: apt install g++) and start again")
+
+
+def build(options: argparse.Namespace):
+    """Config → listener → engine → application, the cheap checks first. Returns (engine, listener, token)."""
+    from config_scripts.schema import ConfigError, load_config
+    from server.application import build_app
+    from server.listener import CannotListen, Listener
+    from server.token import TokenError, load_token
+
+    try:
+        config = load_config(options.config, {"model.file": options.model, "server.host": options.host, "server.port": options.port})
+        for warning in config.warnings:
+            logging.getLogger("ouroboros").warning(warning)
+        need_compiler()
+        token = load_token(options.data, config.server.token, config.server.host)
+        entrance = Entrance()
+        listener = Listener(entrance, config.server.host, config.server.port, config.server.threads)
+    except (ConfigError, CannotListen, TokenError) as error:
+        raise CannotStart(str(error)) from None
+    except OSError as error:
+        raise CannotStart(f"{options.data}: the data folder cannot be used: {error.strerror}") from None
+    from engine.engine import Engine
+
+    try:
+        engine = Engine(config, options.data)
+    except (ValueError, RuntimeError) as error:
+        raise CannotStart(str(error).splitlines()[0]) from None
+    engine.start()
+    entrance.application = build_app(engine, config, token.value)
+    return engine, listener, token
+
+
+class Entrance:
+    """Holds the address from the first moment; the application moves in when the model is there."""
+
+    application = None
+
+    def __call__(self, environ, start_response):
+        """WSGI."""
+        return self.application(environ, start_response)
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT."""
+    options = command_line()
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # ninja lives beside python
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    try:
+        engine, listener, token = build(options)
+    except CannotStart as problem:
+        print(f"app.py: {problem}", file=sys.stderr)
+        return 2
+    listener.start()
+    print(f"listening on {listener.url}", flush=True)
+    if token.new:
+        print(f"token (kept in {token.path}): {token.value}", flush=True)
+    stop.wait()
+    engine.close()
+    listener.stop(grace=1.0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

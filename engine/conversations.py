@@ -1,0 +1,155 @@
+"""What happens to a request for an answer: its prompt from a session or a body, its place in the batch, its turn kept.
+
+Runs on the owner thread, all of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+from engine.decoding import DecodeBatch
+from engine.errors import BadRequest, Conflict, EngineError
+from engine.generation import Generation
+from engine.live_model import LiveModel
+from engine.options import InferOptions
+from engine.session import Session, Sessions, StateCache, Turn
+from engine.ticket import Ticket
+from engine.versions import Versions
+from rwkv_models.state import State
+
+THINK = "<think"
+log = logging.getLogger("ouroboros.conversations")
+
+
+class Conversations:
+    """Open answers and the sessions that they belong to. A kind of work of the owner thread."""
+
+    def __init__(self, model: LiveModel, versions: Versions, sessions: Sessions, cache: StateCache, batch: DecodeBatch, defaults):
+        self.model = model
+        self.versions = versions
+        self.sessions = sessions
+        self.cache = cache
+        self.batch = batch
+        self.defaults = defaults  # [infer] of the config script
+        self._waiting: deque[Generation] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting) or len(self.batch) > 0
+
+    def step(self) -> None:
+        """Let in who waits, then read and write a little of every open answer."""
+        while self._waiting and not self.batch.full:
+            self.batch.add(self._waiting.popleft())
+        try:
+            self.batch.step(self.versions.number, self.versions.stamp)
+        except Exception:
+            self.batch.fail(EngineError("the model failed while it was answering; see the server's log"))
+            for session in self.sessions:
+                session.busy = False
+            log.exception("decoding failed")
+
+    def options(self, given: InferOptions, names: set[str]) -> InferOptions:
+        """The caller's options, the rest from the config script."""
+        defaults = {n: getattr(self.defaults, n) for n in InferOptions.model_fields if hasattr(self.defaults, n)}
+        return InferOptions(**{**defaults, **{n: getattr(given, n) for n in names & set(InferOptions.model_fields)}})
+
+    # -- beginning an answer
+
+    def infer(self, ticket: Ticket, source: dict, options: InferOptions, name: str | None) -> None:
+        """Begin an answer to a body of /infer."""
+        if "messages" in source and name is not None:
+            session = self.sessions.open(name)
+            self.ask(ticket, session, len(session.turns), source["messages"], options)
+        elif name is not None:
+            raise BadRequest("session: a session is a conversation and needs messages, not text or tokens", "session")
+        elif "messages" in source:
+            self._begin(ticket, self._prompt(source["messages"], options, first=True), options, chat=True)
+        else:
+            tokens = source.get("tokens")
+            if tokens is None:
+                tokens = [*self.model.template.begin, *self.model.tokenizer.encode(source["text"])]
+            elif max(tokens) >= self.model.tokenizer.vocab_size:
+                raise BadRequest(f"tokens: ids go from 0 to {self.model.tokenizer.vocab_size - 1}, got {max(tokens)}", "tokens")
+            self._begin(ticket, list(tokens), options, chat=False)
+
+    def ask(self, ticket: Ticket, session: Session, turns: int, messages: list[dict], options: InferOptions) -> None:
+        """Begin the answer that becomes turn `turns` + 1 of a session; later turns go when it is there."""
+        if session.busy:
+            raise Conflict(f"session: {session.name} is writing an answer already", "session")
+        before = session.tokens(turns)
+        fresh = self._prompt(messages, options, first=not before)
+
+        def keep(generation: Generation, state: State | None) -> dict:
+            session.busy = False
+            return self._keep_turn(session, turns, messages, len(before), generation, state)
+
+        self._begin(ticket, [*before, *fresh], options, chat=True, on_close=keep)
+        session.busy = True
+
+    def _prompt(self, messages: list[dict], options: InferOptions, first: bool) -> list[int]:
+        try:
+            prompt = self.model.template.prompt(self.model.messages(messages), options.think)
+        except ValueError as error:
+            raise BadRequest(f"messages: {error}", "messages") from None
+        return prompt if first else prompt[len(self.model.template.begin) :]
+
+    def _begin(self, ticket: Ticket, prompt: list[int], options: InferOptions, chat: bool, on_close=None) -> None:
+        known, state = self._longest_known(prompt)
+        suffix = self.model.roles.answering.suffix if chat else None
+        if isinstance(suffix, tuple):
+            options = options.model_copy(update={"stop_tokens": [*options.stop_tokens, suffix[0]]})
+        self._waiting.append(Generation(
+            ticket, self.model.tokenizer, prompt, options, known=known, state=state,
+            stop_texts=[suffix] if isinstance(suffix, str) else [], opening=THINK if chat and options.think else "", strip=chat,
+            on_close=on_close))
+
+    def _longest_known(self, prompt: list[int]) -> tuple[int, State | None]:
+        """The longest beginning of a prompt, short of its last token, whose state is in the cache."""
+        for length in self.cache.lengths():
+            if length < len(prompt):
+                state = self.cache.get(tuple(prompt[:length]), self.versions.stamp)
+                if state is not None:
+                    return length, state
+        return 0, None
+
+    # -- keeping a turn
+
+    def _keep_turn(self, session: Session, turns: int, messages: list[dict], start: int, generation: Generation, state: State | None) -> dict:
+        if generation.finish_reason in ("cancelled", "error") and not generation.text:
+            return {"session": session.name, "turn": None}
+        tokens = self._closed(generation)
+        if state is not None and generation.stamps == {self.versions.stamp}:
+            self.cache.put(tuple(generation.tokens[: generation.consumed]), self.versions.stamp, state)
+        turn = Turn(tuple(messages), generation.text, tuple(tokens[start:]), (generation.first_version, generation.last_version),
+                    generation.finish_reason)
+        session.turns[turns:] = [turn]
+        self.sessions.store(session)
+        return {"session": session.name, "turn": turns + 1}
+
+    def _closed(self, generation: Generation) -> list[int]:
+        """All tokens of the conversation with the answer properly closed, as the next turn will read them."""
+        role, template = self.model.roles.answering, self.model.template
+        written = generation.tokens[generation.prompt_length :]
+        suffix = template.suffix_tokens(role)
+        closing = role.suffix if isinstance(role.suffix, str) else ""
+        if closing and generation.stream.stopped == closing and self.model.tokenizer.decode(written).endswith(closing):
+            return generation.tokens
+        if isinstance(role.suffix, tuple) and written and written[-1] == suffix[0]:
+            return [*generation.tokens, *suffix[1:]]
+        if generation.finish_reason == "length":
+            return [*generation.tokens, *suffix]
+        body = self.model.tokenizer.encode(role.joint + generation.text) if generation.text else []
+        return [*generation.tokens[: generation.prompt_length], *body, *suffix]
+
+    def corrected(self, session: Session, number: int, text: str) -> None:
+        """Put another answer in the place of a turn's; later turns stay."""
+        if session.busy:
+            raise Conflict(f"session: {session.name} is writing an answer, correct it when it is there", "session")
+        old, template = session.turn(number), self.model.template
+        text = template.clean(text)
+        first = () if number > 1 else template.begin
+        asked = [t for m in self.model.messages(list(old.messages)) for part in template.piece(m) for t in part]
+        answer = template.piece(self.model.messages([{"role": self.model.roles.answering.name, "text": text}])[0])
+        session.turns[number - 1] = Turn(old.messages, text, (*first, *asked, *answer.prefix, *answer.body), old.versions, "corrected")
+        self.sessions.store(session)

@@ -1,0 +1,122 @@
+"""An engine without a model: it keeps what it was asked and answers as the text of the request tells it to.
+
+    "hold"      leaves the ticket to the test, which takes it from `opened`
+    "busy", "bad", "boom"           raises at once
+    "late busy", "late boom"        fails the ticket before its first event
+    "midway boom"                   fails it after one
+anything else is answered at once, in three pieces.
+"""
+
+from __future__ import annotations
+
+import queue
+
+from engine.errors import BadRequest, Busy, Conflict, NotFound
+from engine.ticket import Ticket
+
+PIECES = ["one ", "two ", "thré\n"]
+
+
+def error_for(text):
+    """The error that a text asks for, or None."""
+    return {
+        "busy": Busy("the queue is full", retry_after=2.5),
+        "bad": BadRequest("tokens holds an id above the vocabulary", "tokens"),
+        "boom": RuntimeError("a secret of the inside"),
+        "conflict": Conflict("the key was used for another lesson", "idempotency_key"),
+    }.get(text)
+
+
+class FakeEngine:
+    """Engine facade of the server; `calls` has (method, arguments) in order."""
+
+    def __init__(self):
+        self.calls: list[tuple] = []
+        self.opened: queue.Queue[Ticket] = queue.Queue()
+
+    def asked(self, method, *arguments):
+        self.calls.append((method, arguments))
+
+    def last(self, method):
+        """The arguments of the last call of a method."""
+        return next(arguments for name, arguments in reversed(self.calls) if name == method)
+
+    def ticket(self, kind, text="", result=None):
+        """A ticket that behaves as `text` asks for."""
+        if error := error_for(text):
+            raise error
+        ticket = Ticket(kind)
+        if text == "hold":
+            self.opened.put(ticket)
+            return ticket
+        if text.startswith("late "):
+            ticket.fail(error_for(text[5:]))
+            return ticket
+        for piece in PIECES:
+            ticket.progress({"text": piece})
+            if text.startswith("midway "):
+                ticket.fail(error_for(text[7:]))
+                return ticket
+        ticket.finish({"id": ticket.id, "text": "".join(PIECES), **(result or {})})
+        return ticket
+
+    def health(self):
+        self.asked("health")
+        return {"status": "ok", "model": "fake", "version": 0, "training": False, "queue": 0}
+
+    def weights(self):
+        return {"version": 0, "digest": "00", "checkpoint": None, "lessons_since_checkpoint": 0}
+
+    def infer(self, source, options, session, given):
+        self.asked("infer", source, options, session, given)
+        return self.ticket("infer", source.get("text", ""), {"session": session})
+
+    def train(self, source, options, idempotency_key, given):
+        self.asked("train", source, options, idempotency_key, given)
+        return self.ticket("train", source.get("text", ""), {"learned": True})
+
+    def load_data(self, body):
+        self.asked("load_data", body)
+        return self.ticket("load_data", body.get("content", ""))
+
+    def datasets(self):
+        return [{"name": "sft.org"}]
+
+    def save(self, name):
+        self.asked("save", name)
+        return self.ticket("save")
+
+    def load(self, name):
+        self.asked("load", name)
+        return self.ticket("load")
+
+    def checkpoints(self):
+        return [{"name": "default"}]
+
+    def cancel(self, id):
+        self.asked("cancel", id)
+        return {"id": id, "cancelled": True}
+
+    def sessions(self):
+        return [{"name": "one"}]
+
+    def session(self, name):
+        if name == "missing":
+            raise NotFound("there is no session missing", "name")
+        return {"name": name, "messages": []}
+
+    def delete_session(self, name):
+        self.asked("delete_session", name)
+        return {"name": name, "deleted": True}
+
+    def correct(self, name, turn, text, train, options, idempotency_key, given):
+        self.asked("correct", name, turn, text, train, options, idempotency_key, given)
+        return self.ticket("train", text)
+
+    def branch(self, name, turn, as_name):
+        self.asked("branch", name, turn, as_name)
+        return self.ticket("branch")
+
+    def regenerate(self, name, turn, options, given):
+        self.asked("regenerate", name, turn, options, given)
+        return self.ticket("infer")

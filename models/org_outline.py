@@ -7,6 +7,7 @@ closed. For ordinary headings both read the same, which the tests hold it to.
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def read_outline(text: str, is_keyword: Callable[[str, int, bool, frozenset[str]
     declared = _declared(settings)
     headings = [
         _heading(start, lines[start:end], lambda word, level, alone: is_keyword(word, level, alone, declared))
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+        for start, end in itertools.pairwise([*starts, len(lines)])
     ]
     before = lines[: starts[0]] if starts else lines
     stray = next((n for n, line in enumerate(before, start=1) if line.strip() and not _COMMENT.match(line)), None)

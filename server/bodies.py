@@ -108,7 +108,7 @@ class LoadDataBody(Sourced):
 
     ways: ClassVar = ("path", "content")
     path: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(relative_path)] | None = None
-    content: Annotated[str, Field(min_length=1, max_length=16 * MAX_TEXT)] | None = None
+    content: Annotated[str, Field(min_length=1, max_length=8 * MAX_TEXT)] | None = None
     name: Name | None = Field(None, description="The name of the dataset that content makes.")
     format: Literal["auto", "org", "jsonl", "text"] = "auto"
     train: bool = Field(False, description="Teach its lessons at once.")

@@ -32,7 +32,7 @@ def refusal(model: type[BaseModel], fault: dict) -> BadRequest:
     location, kind = fault["loc"], fault["type"]
     name = dotted(location)
     if kind in OURS:
-        return BadRequest(fault["msg"], fault["ctx"].get("param") or name)
+        return BadRequest(fault["msg"], fault.get("ctx", {}).get("param") or name)
     if kind == "extra_forbidden":
         known = list(inside(model, location[:-1]).get("properties", {}))
         parent = dotted(location[:-1])

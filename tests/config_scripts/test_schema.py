@@ -1,6 +1,5 @@
 """The schema: what is shipped loads, and what is wrong is named by file, key, value and what is allowed."""
 
-import math
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,7 @@ def test_shipped_configs_name_only_what_is_documented_and_comment_on_it(path):
 
 
 def test_an_empty_file_has_the_defaults(config):
-    assert config("") == Config()
+    assert config("").model_dump() == Config().model_dump()
 
 
 def test_the_default_roles_are_the_g1_template(config):
@@ -272,7 +271,3 @@ def test_another_suffix_is_refused():
 
 def test_a_config_error_is_a_value_error():
     assert issubclass(ConfigError, ValueError)
-
-
-def test_numbers_stay_finite(config):
-    assert all(math.isfinite(value) for value in config("").train.model_dump().values() if isinstance(value, float))

@@ -103,10 +103,10 @@ def test_roles_of_our_own():
     assert dataset.lessons[0].messages == (Message("猫", "你好"), Message("狗", "你也好"))
 
 
-def test_priorities_are_weights():
-    text = "* T [#C]\n** USER Hi\n** ASSISTANT [#A] a\n** ASSISTANT [#B] b\n** ASSISTANT [#C] c\n** ASSISTANT d"
-    assert [m.weight for m in lesson(text.replace(" [#C]\n", "\n", 1)).messages] == [1.0, 1.0, 0.8, 0.6, 1.0]
-    assert [m.weight for m in lesson(text.replace("T [#C]", "[#C] T")).messages] == [0.6, 1.0, 0.8, 0.6, 0.6]
+@pytest.mark.parametrize(("title", "weights"), [("T", [1.0, 1.0, 0.8, 0.6, 1.0]), ("[#C] T", [0.6, 1.0, 0.8, 0.6, 0.6])])
+def test_priorities_are_weights(title, weights):
+    text = f"* {title}\n** USER Hi\n** ASSISTANT [#A] a\n** ASSISTANT [#B] b\n** ASSISTANT [#C] c\n** ASSISTANT d"
+    assert [message.weight for message in lesson(text).messages] == weights
 
 
 def test_tags():
@@ -160,7 +160,8 @@ def test_train_on_all_needs_no_answer():
 def test_a_body_keeps_its_shape():
     body = "  def f():\n      # says hi\n      return 1\n\n  ,* not a heading\n  ,#+not a setting\n  ,,* one comma"
     kept = "def f():\n    # says hi\n    return 1\n\n* not a heading\n#+not a setting\n,* one comma"
-    assert lesson(f"* T\n** USER Hi\n** ASSISTANT\n{body}\n\n# a comment\n#+STARTUP: x\n\n* SYSTEM notes :skip:\n** ASSISTANT b".split("* SYSTEM")[0]).messages[1].text == kept
+    text = f"* T\n** USER Hi\n** ASSISTANT\n{body}\n\n# a comment\n#+STARTUP: x\n\n"
+    assert lesson(text).messages[1].text == kept
 
 
 def test_a_block_keeps_its_end():

@@ -1,0 +1,52 @@
+# make run     sets up what is missing and starts the server on port 3000:  make run ARGS="--config config_scripts/rwkv7-2.9b.toml"
+# make test    sets up what is missing and runs the tests:                  make test ARGS="tests/engine -x"
+# make bench   prints the tables of the benchmarks
+# make clean   removes caches and benchmark output; never data, models or the virtual environment
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+TESTING := $(VENV)/.testing-installed
+# Looked up only when a virtual environment has to be made.
+PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
+	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+TORCH = $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements.txt)
+TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
+# ninja, and whatever else is started by name, is the one installed here.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help run test bench clean
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+run: $(RUNTIME)
+	exec deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed $(ARGS)
+
+test: $(TESTING)
+	python -m pytest $(ARGS)
+
+bench: $(TESTING)
+	python -m bench $(ARGS)
+
+clean:
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .pytest_cache .hypothesis .ruff_cache bench/out
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with its venv module was found; install it, or name it: make PYTHON=/path/to/python" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch's plain build brings gigabytes of CUDA libraries. Where no GPU answers, the CPU build of the same version is installed first,
+# from the index that pip is set up with or, if that has none, from PyTorch's own; it then satisfies requirements.txt.
+$(RUNTIME): requirements.txt | $(BIN)/python
+	@if [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1; then \
+		echo "no GPU: taking the CPU build of torch $(TORCH)"; \
+		python -m pip install --quiet "torch==$(TORCH)+cpu" 2>/dev/null \
+		|| python -m pip install --quiet --index-url $(TORCH_CPU_INDEX) "torch==$(TORCH)+cpu"; \
+	fi
+	python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(TESTING): requirements-test.txt $(RUNTIME)
+	python -m pip install --quiet -r requirements-test.txt
+	@touch $@

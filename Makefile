@@ -33,20 +33,22 @@ clean:
 	rm -rf .pytest_cache .hypothesis .ruff_cache bench/out
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with its venv module was found; install it, or name it: make PYTHON=/path/to/python" >&2; exit 2; }
+	@test -n "$(PYTHON)" || { \
+		echo "make: no Python 3.11 or newer with its venv module was found: install it, or say PYTHON=/path/to/python" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
 # torch's plain build brings gigabytes of CUDA libraries. Where no GPU answers, the CPU build of the same version is installed first,
 # from the index that pip is set up with or, if that has none, from PyTorch's own; it then satisfies requirements.txt.
 $(RUNTIME): requirements.txt | $(BIN)/python
+	@echo "installing requirements.txt into $(VENV), once: a minute or so"
 	@if [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1; then \
 		echo "no GPU: taking the CPU build of torch $(TORCH)"; \
 		python -m pip install --quiet "torch==$(TORCH)+cpu" 2>/dev/null \
 		|| python -m pip install --quiet --index-url $(TORCH_CPU_INDEX) "torch==$(TORCH)+cpu"; \
 	fi
-	python -m pip install --quiet -r requirements.txt
+	@python -m pip install --quiet -r requirements.txt
 	@touch $@
 
 $(TESTING): requirements-test.txt $(RUNTIME)
-	python -m pip install --quiet -r requirements-test.txt
+	@python -m pip install --quiet -r requirements-test.txt
 	@touch $@

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import shutil
@@ -92,7 +93,8 @@ def main() -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     try:
-        engine, listener, token = build(options)
+        with contextlib.redirect_stdout(sys.stderr):  # libraries print; standard output is for those who start the program
+            engine, listener, token = build(options)
     except CannotStart as problem:
         print(f"app.py: {problem}", file=sys.stderr)
         return 2

@@ -65,3 +65,11 @@ def rows_of(data: Packed, length: int, seed: int, open_rows: int = 48) -> tuple[
         joined = np.concatenate(documents)
         tokens[row, : len(joined)], trained[row, : len(joined)] = joined, True
     return tokens, trained
+
+
+def save_packed(path: Path, data: Packed) -> None:
+    """Write a packed file, as `load_packed` reads it."""
+    ids = np.append(data.tokens, np.zeros(len(data.tokens) % 2, np.uint16)).astype(np.uint32)
+    pair = ids[0::2] | ids[1::2] << 12
+    three = np.stack([pair & 255, pair >> 8 & 255, pair >> 16], axis=1).astype(np.uint8)
+    np.savez(path, packed=three, n=len(data.tokens), off=data.offsets, src=data.sources, names=np.array(data.names))

@@ -135,7 +135,8 @@ def test_what_a_request_may_leave_to_the_config_stands_there():
     ("[optimiser]\neps = 1.0", 'mine.toml: key optimiser: got {"eps": 1.0}; allowed: [optimizer], the nearest known section'),
     ("[zzz]", "mine.toml: key zzz: got {}; allowed: the sections model, server, template, roles, infer, train, optimizer, deepspeed, save"),
     ("[save]\nzzz = 1", "mine.toml: key save.zzz: got 1; allowed: the keys every_lessons, keep"),
-    ('[[roles]]\nname = "a"\nprefx = "A:"\nsuffix = "x"', 'mine.toml: key roles[0].prefx: got "A:"; allowed: roles[].prefix, the nearest known key'),
+    ('[[roles]]\nname = "a"\nprefx = "A:"\nsuffix = "x"',
+     'mine.toml: key roles[0].prefx: got "A:"; allowed: roles[].prefix, the nearest known key'),
 ])
 def test_an_unknown_key_is_answered_with_the_nearest_known_one(refusal, content, sentence):
     assert refusal(content) == sentence
@@ -159,7 +160,8 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(refusal, content,
     ('[server]\nhost = ""', 'mine.toml: key server.host: got ""; allowed: a text that is not empty'),
     ("[deepspeed]\nzero_stage = true", "mine.toml: key deepspeed.zero_stage: got true; allowed: a whole number from 0 to 3"),
     ("[deepspeed]\nzero_stage = 4", "mine.toml: key deepspeed.zero_stage: got 4; allowed: a whole number from 0 to 3"),
-    ("[optimizer]\nbetas = [0.9, 1.0]", "mine.toml: key optimizer.betas: got [0.9, 1.0]; allowed: a list of 2, each a number from 0 and under 1"),
+    ("[optimizer]\nbetas = [0.9, 1.0]",
+     "mine.toml: key optimizer.betas: got [0.9, 1.0]; allowed: a list of 2, each a number from 0 and under 1"),
     ("[optimizer]\nbetas = [0.9]", "mine.toml: key optimizer.betas: got [0.9]; allowed: a list of 2, each a number from 0 and under 1"),
     ('[template]\nbegin = ["a"]', 'mine.toml: key template.begin: got ["a"]; allowed: a list of token ids'),
     ("[template]\nbegin = [-1]", "mine.toml: key template.begin: got [-1]; allowed: a list of token ids"),

@@ -10,11 +10,14 @@ import argparse
 import contextlib
 import logging
 import os
+import select
 import shutil
 import signal
 import sys
 import threading
 from pathlib import Path
+
+import psutil
 
 HERE = Path(__file__).resolve().parent
 
@@ -37,10 +40,17 @@ def command_line() -> argparse.Namespace:
 
 
 def need_compiler() -> None:
-    """DeepSpeed builds one small op at its first start and ends the process where it cannot; say it in a sentence instead."""
+    """The CPU decoder and DeepSpeed's CPU optimizer are built for this very processor at their first start."""
     compiler = os.environ.get("CXX", "c++")
     if not any(shutil.which(name) for name in (compiler, "c++", "g++")):
         raise CannotStart("no C++ compiler found; install one (Debian, Ubuntu: apt install g++) and start again")
+
+
+def torch_sees_a_gpu() -> bool:
+    """Whether there is a CUDA device; DeepSpeed is told, as it would warn for a machine without."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def build(options: argparse.Namespace):
@@ -73,6 +83,19 @@ def build(options: argparse.Namespace):
     return engine, listener, token
 
 
+def follow_launcher() -> None:
+    """End in good order when the deepspeed launcher is gone: a signal to the launcher alone does not reach its children."""
+    if "CROSS_RANK" not in os.environ or not hasattr(os, "pidfd_open"):
+        return
+    watched = [os.pidfd_open(process.pid) for process in psutil.Process().parents()[:2]]
+
+    def follow() -> None:
+        select.select(watched, [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="launcher-watch", daemon=True).start()
+
+
 class Entrance:
     """Holds the address from the first moment; the application moves in when the model is there."""
 
@@ -89,6 +112,8 @@ def main() -> int:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # ninja lives beside python
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    if not torch_sees_a_gpu():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -98,6 +123,7 @@ def main() -> int:
     except CannotStart as problem:
         print(f"app.py: {problem}", file=sys.stderr)
         return 2
+    follow_launcher()
     listener.start()
     print(f"listening on {listener.url}", flush=True)
     if token.new:

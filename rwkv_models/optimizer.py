@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 from dataclasses import dataclass
 
 import torch
@@ -151,10 +152,19 @@ class Trainer:
 
 
 def loopback_process_group() -> None:
-    """Join torch.distributed as the only process, with no listening socket, before DeepSpeed opens its own."""
+    """Join torch.distributed as the only process, on loopback and without a rendezvous port; for DeepSpeed, which asks for a group.
+
+    DeepSpeed's shared-memory operator serves all-reduces between CPU processes: a single one has no use for it, and
+    building it takes 20 s at the first start.
+    """
+    import deepspeed.ops
     import torch.distributed as dist
 
     os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it even of a single process
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and not dist.is_initialized():
-        backend = "nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 or dist.is_initialized():
+        return
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
+    if loopback:
+        os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", store=dist.HashStore(), rank=0, world_size=1)

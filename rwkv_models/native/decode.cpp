@@ -221,6 +221,7 @@ template <class T> void multiply(const Product<T>& p, int unit, int B) {
         for (; o < end; o += LANES)
             for (int b = 0; b < B; b++) column_tile<1, 1>(p, o, b, end - o < LANES ? end - o : LANES);
     } else {
+        for (; B == 1 && o + 8 <= end; o += 8) dot_tile<8, 1>(p, o, 0);
         for (; o + 4 <= end; o += 4) {
             int b = 0;
             for (; b + 4 <= B; b += 4) dot_tile<4, 4>(p, o, b);
@@ -235,7 +236,7 @@ template <class T> void multiply(const Product<T>& p, int unit, int B) {
 template <class T> void stage(std::initializer_list<Product<T>> products, int B) {
     int units = 0;
     for (const auto& p : products) units += p.weight ? p.units() : 0;
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(static)
     for (int unit = 0; unit < units; unit++) {
         int rest = unit;
         for (const auto& p : products) {
@@ -352,7 +353,7 @@ template <class T> int step(const Sizes& size, const Network<T>& net, const Laye
         for (int l = 0; l < size.layers; l++) {
             const Layer<T>& layer = layers[l];
             const LayerState<T>&old = old_state[l], &fresh = new_state[l];
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(static)
             for (int b = 0; b < B; b++) {
                 const int64_t at = int64_t(b) * C;
                 if (l == 0) {
@@ -367,14 +368,14 @@ template <class T> int step(const Sizes& size, const Network<T>& net, const Laye
                       {layer.g1, xg, low_g, C, Rg, true, After::sigmoid}}, B);
             stage<T>({{layer.w2, low_w, w, Rw, C, true, After::nothing}, {layer.a2, low_a, a, Ra, C, true, After::nothing},
                       {layer.v2, low_v, v_gate, Rv, C, true, After::nothing}, {layer.g2, low_g, g, Rg, C, true, After::nothing}}, B);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(static)
             for (int unit = 0; unit < B * H; unit++) {
                 const int64_t at = int64_t(unit) * N;
                 head_step(layer, {r + at, k + at, v + at, w + at, a + at, v_gate + at, g + at, v_first + at, y + at}, unit % H * N, N,
                           old.wkv + at * N, fresh.wkv + at * N);
             }
             stage<T>({{layer.output, y, x, C, C, false, After::add}}, B);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(static)
             for (int b = 0; b < B; b++) {
                 const int64_t at = int64_t(b) * C;
                 norm_and_mix(x + at, layer.ln2_weight, layer.ln2_bias, old.ffn_shift + at, fresh.ffn_shift + at, &layer.ffn_mix, 1, C, mixed + at, row);
@@ -382,7 +383,7 @@ template <class T> int step(const Sizes& size, const Network<T>& net, const Laye
             stage<T>({{layer.ffn_key, mixed, hidden, C, F, false, After::relu_squared}}, B);
             stage<T>({{layer.ffn_value, hidden, x, F, C, false, After::add}}, B);
         }
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(static)
         for (int b = 0; b < B; b++) layer_norm(x + int64_t(b) * C, net.ln_out_weight, net.ln_out_bias, C, y + int64_t(b) * C);
         stage<T>({{net.head, y, logits, C, V, false, After::nothing}}, B);
     }

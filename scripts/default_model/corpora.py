@@ -3,6 +3,7 @@
 Kept are short exchanges in plain words. Left out: what is rude, points at a person, goes in circles, answers what only the user can
 know, or answers a question that world.py answers correctly.
 """
+
 import json
 import lzma
 import re
@@ -15,20 +16,89 @@ from .world import question_key, questions_known
 LONGEST = 1500
 """Characters of a document: about 450 tokens, so that it fits a row of 512."""
 
-_JUNK = re.compile(r"(?:I lost my|My friend has an? |I like my|And what|Should I buy|I dreamed|What else|How big is|But what|And (?:a|the|is|how)|Is an? \w+ an? "
-                   r"|What goes|Who uses)\b", re.I)
-_HANGING = re.compile(r"(?:and|but|so|it|they|that|this|he|she|why not|then|also|are they|is it|does it|do they|what about|how about|tell me more|yes|no)\b", re.I)
-_EMPTY_ANSWER = re.compile(r"No, no|sorry for your loss|look at some old pictures|You could call (?:him|her|me|it)|the right thing\b.*the right thing"
-                           r"|\bas an AI\b|language model|\[\w|\bI'm not sure if I can\b", re.I)
-_PERSONA = re.compile(r"\b(?:I live|I was born|I grew up|I have an? (?:cat|dog|house|car|wife|husband|son|daughter|sister|brother|job|friend|big)|my (?:wife|husband|mother"
-                      r"|father|brother|sister|mom|dad|house|car|son|daughter|friend|cat|dog|family|name|home|parents|kids|room|boyfriend|girlfriend|job|mother's))\b", re.I)
-_FACTUAL = re.compile(r"\b(?:capital (?:city )?of|how many legs|opposite of|plural of|what colou?r is|days (?:are )?in|months (?:are )?in|largest|biggest|tallest|fastest"
-                      r"|highest|longest|your name|who are you|who made you|how old are you|where do you live|baby .* called|plus|minus|times|divided|\d ?[-+*/x] ?\d)\b", re.I)
-_CHATTY = re.compile(r"\b(?:ha(?:ha)+\w*|lol|omg|u|ur|im|dont|cant|wont|didnt|ive|thats|whats|idk|tbh|yeah+|ya|yep|gonna|wanna|btw|cuz|hmu|bro|dude|aw+|ghost|snap|byu|"
-                     r"chat ?bot|research|survey)\b", re.I)
+_JUNK = re.compile(
+    r"(?:I lost my|My friend has an? |I like my|And what|Should I buy|I dreamed|What else|How big is|But what|And (?:a|the|is|how)|Is an? \w+ an? "
+    r"|What goes|Who uses)\b",
+    re.I,
+)
+_HANGING = re.compile(
+    r"(?:and|but|so|it|they|that|this|he|she|why not|then|also|are they|is it|does it|do they|what about|how about|tell me more|yes|no)\b",
+    re.I,
+)
+_EMPTY_ANSWER = re.compile(
+    r"No, no|sorry for your loss|look at some old pictures|You could call (?:him|her|me|it)|the right thing\b.*the right thing"
+    r"|\bas an AI\b|language model|\[\w|\bI'm not sure if I can\b",
+    re.I,
+)
+_PERSONA = re.compile(
+    r"\b(?:I live|I was born|I grew up|I have an? (?:cat|dog|house|car|wife|husband|son|daughter|sister|brother|job|friend|big)|my (?:wife|husband|mother"
+    r"|father|brother|sister|mom|dad|house|car|son|daughter|friend|cat|dog|family|name|home|parents|kids|room|boyfriend|girlfriend|job|mother's))\b",
+    re.I,
+)
+_FACTUAL = re.compile(
+    r"\b(?:capital (?:city )?of|how many legs|opposite of|plural of|what colou?r is|days (?:are )?in|months (?:are )?in|largest|biggest|tallest|fastest"
+    r"|highest|longest|your name|who are you|who made you|how old are you|where do you live|baby .* called|plus|minus|times|divided|\d ?[-+*/x] ?\d)\b",
+    re.I,
+)
+_CHATTY = re.compile(
+    r"\b(?:ha(?:ha)+\w*|lol|omg|u|ur|im|dont|cant|wont|didnt|ive|thats|whats|idk|tbh|yeah+|ya|yep|gonna|wanna|btw|cuz|hmu|bro|dude|aw+|ghost|snap|byu|"
+    r"chat ?bot|research|survey)\b",
+    re.I,
+)
 _SENTENCE_END = re.compile(r'(?<=[.!?"])\s+')
-_STORY_NOUNS = """dog cat bird fish bear rabbit mouse horse frog duck lion monkey fox owl bee butterfly dragon princess king queen robot boat car train truck kite ball
-tree garden forest castle moon star cloud rainbow snow river sea lake farm school doll teddy cake cookie apple box hat boy girl friend""".split()
+_STORY_NOUNS = [
+    "dog",
+    "cat",
+    "bird",
+    "fish",
+    "bear",
+    "rabbit",
+    "mouse",
+    "horse",
+    "frog",
+    "duck",
+    "lion",
+    "monkey",
+    "fox",
+    "owl",
+    "bee",
+    "butterfly",
+    "dragon",
+    "princess",
+    "king",
+    "queen",
+    "robot",
+    "boat",
+    "car",
+    "train",
+    "truck",
+    "kite",
+    "ball",
+    "tree",
+    "garden",
+    "forest",
+    "castle",
+    "moon",
+    "star",
+    "cloud",
+    "rainbow",
+    "snow",
+    "river",
+    "sea",
+    "lake",
+    "farm",
+    "school",
+    "doll",
+    "teddy",
+    "cake",
+    "cookie",
+    "apple",
+    "box",
+    "hat",
+    "boy",
+    "girl",
+    "friend",
+]
 
 
 def _lines(folder: Path, name: str):
@@ -48,16 +118,30 @@ def _exchanges(messages):
 
 def _plausible(question: str, answer: str) -> bool:
     words = re.findall(r"[a-z']+", answer.lower())
-    return (acceptable(question) and acceptable(answer) and not asks_about_speaker(question) and not _JUNK.match(question) and not _EMPTY_ANSWER.search(answer)
-            and not _PERSONA.search(answer) and not _FACTUAL.search(question) and not repeats(answer) and question_key(question) not in questions_known()
-            and len(words) > 1 and len(set(words)) / len(words) > 0.6 and answer.lower().rstrip(".!") != question.lower().rstrip(".?!"))
+    return (
+        acceptable(question)
+        and acceptable(answer)
+        and not asks_about_speaker(question)
+        and not _JUNK.match(question)
+        and not _EMPTY_ANSWER.search(answer)
+        and not _PERSONA.search(answer)
+        and not _FACTUAL.search(question)
+        and not repeats(answer)
+        and question_key(question) not in questions_known()
+        and len(words) > 1
+        and len(set(words)) / len(words) > 0.6
+        and answer.lower().rstrip(".!") != question.lower().rstrip(".?!")
+    )
 
 
 def small_chats(folder: Path):
-    """smollm2_chats: runs of plausible exchanges; a run that begins in the middle of a thought loses its beginning."""
+    """smollm2_chats: runs of plausible exchanges; a run that begins in the middle of a thought loses its beginning.
+
+    Only the first three exchanges of a chat are read: the sampled chats lose their thread after that.
+    """
     for row in _lines(folder, "smollm2_chats.jsonl.xz"):
         run: list[tuple[str, str]] = []
-        for question, answer in [*_exchanges(row["messages"]), ("", "")]:
+        for question, answer in [*_exchanges(row["messages"])[:3], ("", "")]:
             if question and _plausible(question, answer):
                 if run or not _HANGING.match(question):
                     run.append((question, answer))
@@ -96,14 +180,19 @@ def chitchat(folder: Path):
 
 
 def _tidy(text: str) -> bool:
-    return bool(text[:1].isupper() and not _CHATTY.search(text) and text[-1:] in ".?!" and "!!" not in text and len(text) < 300)
+    return bool(text[:1].isupper() and not _CHATTY.search(text) and "!!" not in text and "??" not in text and len(text) < 300)
 
 
 def _cut(source: str, exchanges, always: bool):
     """Documents of at most LONGEST characters of acceptable exchanges; with `always`, only of tidy ones."""
     run, size = [], 0
     for question, answer in [*exchanges, ("", "")]:
-        fit = acceptable(question) and acceptable(answer) and not asks_about_speaker(question) and (not always or (_tidy(question) and _tidy(answer)))
+        fit = (
+            acceptable(question)
+            and acceptable(answer)
+            and not asks_about_speaker(question)
+            and (not always or (_tidy(question) and _tidy(answer)))
+        )
         length = len(question) + len(answer) + 24
         if run and (not fit or size + length > LONGEST):
             if not always or len(run) > 1:
@@ -133,10 +222,21 @@ def _wish(story: str, rng) -> str:
     words = set(re.findall(r"[a-z]+", story.lower()))
     nouns = [noun for noun in _STORY_NOUNS if noun in words]
     if not nouns or rng.random() < 0.25:
-        return rng.choice(("Tell me a story.", "Tell me a story.", "Please tell me a story.", "Can you tell me a story?", "Write a short story.", "I want to hear a story."))
+        return rng.choice(
+            (
+                "Tell me a story.",
+                "Tell me a story.",
+                "Please tell me a story.",
+                "Can you tell me a story?",
+                "Write a short story.",
+                "I want to hear a story.",
+            )
+        )
     noun = rng.choice(nouns)
     about = ("an " if noun[0] in "aeiou" else "a ") + noun
-    return rng.choice(("Tell me a story about {}.", "Please tell me a story about {}.", "Write a story about {}.", "Can you tell me a story about {}?")).format(about)
+    return rng.choice(
+        ("Tell me a story about {}.", "Please tell me a story about {}.", "Write a story about {}.", "Can you tell me a story about {}?")
+    ).format(about)
 
 
 def picture_books(folder: Path):

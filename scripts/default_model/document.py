@@ -3,6 +3,7 @@
 A chat is cut exactly as `models.template` cuts a conversation: the role's prefix ("User:"), then the body
 (" " + text + "\\n\\n"), so that what is trained on is token for token what is answered from.
 """
+
 import re
 from dataclasses import dataclass
 

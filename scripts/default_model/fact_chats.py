@@ -1,15 +1,37 @@
 """How a chat of facts goes: a short random plan of events, with a leaning that differs from chat to chat."""
+
 from .facts import FactChat
 
 LEANINGS = {
     #            weight  tell  ask  unknown near yesno reverse correct retract summary steps filler
-    "recall":    (34, dict(tell=3.0, ask=4.0, unknown=0.4, near=0.8, yes=0.5, back=0.5, correct=0.2, retract=0.0, summary=0.1, steps=0.0, filler=1.6)),
-    "ignorance": (20, dict(tell=0.4, ask=0.8, unknown=4.0, near=1.0, yes=0.1, back=0.1, correct=0.0, retract=0.0, summary=0.2, steps=0.0, filler=1.6)),
-    "neighbours": (20, dict(tell=2.0, ask=2.5, unknown=0.3, near=4.0, yes=0.3, back=0.3, correct=0.1, retract=0.0, summary=0.0, steps=0.0, filler=0.8)),
-    "changes":   (10, dict(tell=2.0, ask=3.0, unknown=0.3, near=0.5, yes=0.4, back=0.2, correct=3.0, retract=0.3, summary=0.1, steps=0.0, filler=0.8)),
-    "ways":      (10, dict(tell=2.0, ask=1.0, unknown=0.3, near=0.5, yes=2.5, back=2.5, correct=0.2, retract=0.0, summary=0.3, steps=0.0, filler=0.6)),
-    "steps":     (3, dict(tell=1.0, ask=1.0, unknown=0.3, near=0.5, yes=0.3, back=0.3, correct=0.0, retract=0.0, summary=0.0, steps=2.0, filler=0.5)),
-    "taken back": (3, dict(tell=2.0, ask=1.0, unknown=0.2, near=0.2, yes=0.2, back=0.2, correct=0.4, retract=2.5, summary=0.0, steps=0.0, filler=0.5)),
+    "recall": (
+        34,
+        dict(tell=3.0, ask=4.0, unknown=0.4, near=0.8, yes=0.5, back=0.5, correct=0.2, retract=0.0, summary=0.1, steps=0.0, filler=1.6),
+    ),
+    "ignorance": (
+        20,
+        dict(tell=0.4, ask=0.8, unknown=4.0, near=1.0, yes=0.1, back=0.1, correct=0.0, retract=0.0, summary=0.2, steps=0.0, filler=1.6),
+    ),
+    "neighbours": (
+        20,
+        dict(tell=2.0, ask=2.5, unknown=0.3, near=4.0, yes=0.3, back=0.3, correct=0.1, retract=0.0, summary=0.0, steps=0.0, filler=0.8),
+    ),
+    "changes": (
+        10,
+        dict(tell=2.0, ask=3.0, unknown=0.3, near=0.5, yes=0.4, back=0.2, correct=3.0, retract=0.3, summary=0.1, steps=0.0, filler=0.8),
+    ),
+    "ways": (
+        10,
+        dict(tell=2.0, ask=1.0, unknown=0.3, near=0.5, yes=2.5, back=2.5, correct=0.2, retract=0.0, summary=0.3, steps=0.0, filler=0.6),
+    ),
+    "steps": (
+        3,
+        dict(tell=1.0, ask=1.0, unknown=0.3, near=0.5, yes=0.3, back=0.3, correct=0.0, retract=0.0, summary=0.0, steps=2.0, filler=0.5),
+    ),
+    "taken back": (
+        3,
+        dict(tell=2.0, ask=1.0, unknown=0.2, near=0.2, yes=0.2, back=0.2, correct=0.4, retract=2.5, summary=0.0, steps=0.0, filler=0.5),
+    ),
 }
 _NAMES = list(LEANINGS)
 _WEIGHTS = [weight for weight, _ in LEANINGS.values()]

@@ -3,22 +3,46 @@
 What a model needs to be teachable: it answers from what was said, word for word; it says that it does not know what was not
 said; the newer statement wins; a fact about the cat says nothing about the dog.
 """
+
 from dataclasses import dataclass
 
 from .kind import Fact, draw_fact
+from .kinds_habits import HABIT_KINDS
 from .kinds_people import PEOPLE_KINDS
 from .kinds_things import THING_KINDS
+from .kinds_world import WORLD_KINDS
 from .names import Names
-from .phrases import (ACK_ECHO, ACK_PLAIN, CORRECTIONS, LEADS, ONE_WORD, QUESTION_LEADS, RETRACTIONS, SUMMARY, SUMMARY_NONE, SYSTEM, UNKNOWN,
-                      american, lower_first)
+from .phrases import (
+    ACK_ECHO,
+    ACK_PLAIN,
+    CORRECTIONS,
+    LEADS,
+    ONE_WORD,
+    QUESTION_LEADS,
+    RETRACTIONS,
+    SUMMARY,
+    SUMMARY_NONE,
+    SYSTEM,
+    UNKNOWN,
+    american,
+    lower_first,
+)
 from .subjects import ME, RELATIVES, draw_subject, third
 from .values import Values
 
-KINDS = PEOPLE_KINDS + THING_KINDS
+KINDS = PEOPLE_KINDS + HABIT_KINDS + THING_KINDS + WORLD_KINDS
 _WEIGHTS = [kind.weight for kind in KINDS]
-_ANY_PERSON = [kind for kind in PEOPLE_KINDS if kind.who == "any" and kind.name != "family name"]
-_CONFUSED = ({"lives", "moved", "from", "born in"}, {"own name", "nickname"}, {"sport", "favourite"}, {"instrument", "favourite"}, {"language", "favourite"},
-             {"hobby", "favourite", "likes to play"}, {"number", "favourite"}, {"birthday", "age"})
+_ANY_PERSON = [kind for kind in PEOPLE_KINDS + HABIT_KINDS if kind.who == "any" and kind.name != "family name"]
+_CONFUSED = (
+    {"lives", "moved", "from", "born in"},
+    {"own name", "nickname"},
+    {"sport", "favourite"},
+    {"instrument", "favourite"},
+    {"language", "favourite"},
+    {"hobby", "favourite", "likes to play"},
+    {"number", "favourite"},
+    {"birthday", "age"},
+)
 """Kinds of which one may be read as the other: none of them is asked as unknown beside another."""
 
 
@@ -79,7 +103,12 @@ class FactChat:
             return False
         mine = fact.kind.who != "none"
         for other in self.told.values():
-            if mine and other.kind.who != "none" and other.subject.model["p"] == fact.subject.model["p"] and other.kind.name != fact.kind.name:
+            if (
+                mine
+                and other.kind.who != "none"
+                and other.subject.model["p"] == fact.subject.model["p"]
+                and other.kind.name != fact.kind.name
+            ):
                 if any({other.kind.name, fact.kind.name} <= group for group in _CONFUSED):
                     return False
             if other.kind.name == fact.kind.name and {other.subject.key, fact.subject.key} == {"I", "we"}:
@@ -138,7 +167,9 @@ class FactChat:
 
     def acknowledge(self, *facts: Fact) -> str:
         if len(facts) == 1 and facts[0].kind.name == "own name" and self.rng.random() < 0.5:
-            return self.rng.choice(("Hello {v}. Nice to meet you.", "Nice to meet you, {v}.", "Hello, {v}. How can I help you?")).format(v=facts[0].value)
+            return self.rng.choice(("Hello {v}. Nice to meet you.", "Nice to meet you, {v}.", "Hello, {v}. How can I help you?")).format(
+                v=facts[0].value
+            )
         if self.rng.random() < 0.5:
             echo = " ".join(fact.say(fact.kind.answer[0], "model") for fact in facts)
             template = self.rng.choice(ACK_ECHO)
@@ -167,8 +198,13 @@ class FactChat:
             templates = fact.kind.short if fact.kind.short and self.rng.random() < 0.6 else fact.kind.tell
             self.told[fact.key] = fact
             echo = fact.say(fact.kind.answer[0], "model")
-            self.exchange(fact.say(self.rng.choice(templates), "user"), self.rng.choice(("Thank you. {}", "Thank you. {}", "I see. {}", "{} I will remember that.")).format(echo),
-                          fact.key, fact.value, True)
+            self.exchange(
+                fact.say(self.rng.choice(templates), "user"),
+                self.rng.choice(("Thank you. {}", "Thank you. {}", "I see. {}", "{} I will remember that.")).format(echo),
+                fact.key,
+                fact.value,
+                True,
+            )
         return None
 
     def yes_no(self, fact: Fact):
@@ -199,8 +235,13 @@ class FactChat:
         tell = newer.say(fact.kind.tell[0], "user")
         self.told[fact.key] = newer
         thanks = self.rng.choice(("Thank you. {}", "I see. {}", "Thank you for the correction. {}", "Sorry. {}", "All right. {}"))
-        self.exchange(template.format(old=fact.value, new=newer.value, tell=tell, lower=lower_first(tell)), thanks.format(newer.say(fact.kind.answer[0], "model")),
-                      fact.key, newer.value, True)
+        self.exchange(
+            template.format(old=fact.value, new=newer.value, tell=tell, lower=lower_first(tell)),
+            thanks.format(newer.say(fact.kind.answer[0], "model")),
+            fact.key,
+            newer.value,
+            True,
+        )
         return newer
 
     def retract(self, fact: Fact):
@@ -247,6 +288,8 @@ class FactChat:
     def result(self) -> tuple[list[tuple[str, str]], list[Check]]:
         """The messages and checks, in American spelling in three of ten chats."""
         if self.rng.random() < 0.3:
-            return ([(role, american(text)) for role, text in self.messages],
-                    [Check(check.index, check.key, check.value and american(check.value)) for check in self.checks])
+            return (
+                [(role, american(text)) for role, text in self.messages],
+                [Check(check.index, check.key, check.value and american(check.value)) for check in self.checks],
+            )
         return self.messages, self.checks

@@ -2,6 +2,7 @@
 
 Run once; the list is part of the repository, and running it again writes the same list. Changing it means training again.
 """
+
 import random
 
 from .clean import acceptable
@@ -11,7 +12,8 @@ LISTED = {"person": 22, "pet": 18, "place": 18}
 INVENTED = {"person": 36, "pet": 34, "place": 36, "word": 36}
 STORY = ("pet", "Wanda")
 """The name of the README's story: the model must not have met it."""
-COMMON = set("""
+COMMON = set(
+    """
 Violet Ginger Dash Snowy Rusty Rio
 Adam Alice Amy Anna Atlanta Basil Bath Bean Bear Bella Ben Brownie Bubbles Buddy Bugs Button Captain Caramel Charles Chicago Cinnamon
 Clara Comet Cookie Cotton Daisy David Delhi Elena Emma Flash Fluffy George Grace Honey Isaac Jack Jane Jenny Jupiter Kitty Leo Lily Lisa
@@ -21,7 +23,8 @@ Splash Split Spot Star Storm Sugar Sunny Sushi Sydney Teddy Thomas Thunder Tiger
 York Madrid Lisbon Vienna Athens Cairo Dublin Prague Oslo Bern Lima Sofia Havana Quito Bogota Santiago Manila Jakarta Seoul Bangkok Hanoi
 Nairobi Accra Dakar Tunis Dhaka Beirut Riga Tallinn Vilnius Berlin Cork Henry Noodle Biscuit Checkers Austin Hazel Maple Milo Felix Well
 Mead Brer Giaa Polly Oscar Claire Gloria
-""".lower().split())
+""".lower().split()
+)
 """Words and names that ordinary text cannot do without, and capitals that the model is to know."""
 
 
@@ -46,4 +49,6 @@ def choose(seed: int = 20) -> list[tuple[str, str]]:
 
 if __name__ == "__main__":
     lines = [f"{kind} {name}" for kind, name in choose()]
-    HELDOUT_FILE.write_text("# Names that no document of the mix holds; written by heldout.py.\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    HELDOUT_FILE.write_text(
+        "# Names that no document of the mix holds; written by heldout.py.\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )

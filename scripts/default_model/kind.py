@@ -1,4 +1,5 @@
 """A kind of fact: how it is told, asked, answered, and not known."""
+
 from dataclasses import dataclass, field
 
 from .subjects import Subject
@@ -59,8 +60,15 @@ class Fact:
         """The template filled in, for the middle of a sentence."""
         forms = dict(getattr(self.subject, by))
         value = self.value if value is None else value
-        forms.update(P=_capital(forms["p"]), O=_capital(forms["o"]), n=self.noun, N=_capital(self.noun), v=value, V=_capital(value),
-                     an=with_article(self.noun) if self.noun else "")
+        forms.update(
+            P=_capital(forms["p"]),
+            O=_capital(forms["o"]),
+            n=self.noun,
+            N=_capital(self.noun),
+            v=value,
+            V=_capital(value),
+            an=with_article(self.noun) if self.noun else "",
+        )
         return template.format(**forms)
 
 

@@ -2,6 +2,7 @@
 
 Built in memory by `build(corpora, seed)`; the same seed gives the same documents in the same order.
 """
+
 import random
 import re
 from pathlib import Path
@@ -13,9 +14,9 @@ from .names import heldout_words
 from .sums import sum_chat
 from .world import pairs, smalltalk, world_chat
 
-FACT_CHATS, WORLD_CHATS, SUM_CHATS = 105_000, 26_000, 8_000
+FACT_CHATS, WORLD_CHATS, SUM_CHATS = 92_000, 28_000, 8_000
 """Chats that are made here; everything else is read."""
-CAPS = {"smollm2_chats": 62e6, "sgd": 5e6, "chitchat": 6e6}
+CAPS = {"smollm2_chats": 76e6, "sgd": 5e6, "chitchat": 6e6}
 """Characters at most, of the sources of which there is more than is good."""
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -32,9 +33,15 @@ def fillers(documents) -> list[tuple[str, str]]:
     for document in documents:
         if document.source == "smollm2_chats":
             question, answer = document.pieces[1].text.strip(), document.pieces[3].text.strip()
-            if len(question) + len(answer) < 150 and not re.search(r"\b(?:my|your|I|me|you|mine|we|our|I'm|I've)\b", question + " " + answer):
+            if len(question) + len(answer) < 150 and not re.search(
+                r"\b(?:my|your|I|me|you|mine|we|our|I'm|I've)\b", question + " " + answer
+            ):
                 taken.append((question, answer))
-    calm = [pair for pair in smalltalk() if not re.search(r"\b(?:what day|what time|who are you|your name|am sorry|wrong)\b", " ".join(pair), re.I)]
+    calm = [
+        pair
+        for pair in smalltalk()
+        if not re.search(r"\b(?:what day|what time|who are you|your name|am sorry|wrong)\b", " ".join(pair), re.I)
+    ]
     return taken[:60_000] + list(pairs()) * 4 + calm * 20
 
 
@@ -55,7 +62,14 @@ def made(seed: int, between, facts: int = FACT_CHATS, worlds: int = WORLD_CHATS,
 def _read(folder: Path, seed: int):
     """Every document of the corpora, in a random order, under the caps."""
     rng = random.Random(f"corpora {seed}")
-    documents = [*read.small_chats(folder), *read.dialogues(folder), *read.roleplay(folder), *read.chitchat(folder), *read.stories(folder, rng), *read.picture_books(folder)]
+    documents = [
+        *read.small_chats(folder),
+        *read.dialogues(folder),
+        *read.roleplay(folder),
+        *read.chitchat(folder),
+        *read.stories(folder, rng),
+        *read.picture_books(folder),
+    ]
     rng.shuffle(documents)
     used = dict.fromkeys(CAPS, 0)
     for document in documents:

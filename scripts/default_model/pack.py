@@ -6,6 +6,7 @@ Writes OUT/tokenizer.json (or uses the one given), OUT/train.npz.xz and OUT/held
 Held out are whole documents: one of a hundred of each source, and at least 200, but never more than one of twenty. The compressed file is
 opened with `xz -dk` before training.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,8 +29,10 @@ def encode(documents, tokenizer: Tokenizer, chunk: int = 20_000):
     """The token ids of each document, its begin token 0 first; every piece is encoded on its own."""
     tokenizer.encode_special_tokens = True
     for start in range(0, len(documents), chunk):
-        part = documents[start:start + chunk]
-        encoded = iter(tokenizer.encode_batch_fast([piece.text for document in part for piece in document.pieces], add_special_tokens=False))
+        part = documents[start : start + chunk]
+        encoded = iter(
+            tokenizer.encode_batch_fast([piece.text for document in part for piece in document.pieces], add_special_tokens=False)
+        )
         for document in part:
             ids = [0]
             for _ in document.pieces:
@@ -56,7 +59,12 @@ def table(names, documents, lengths, held) -> dict:
     for name in names:
         mine = [i for i, document in enumerate(documents) if document.source == name]
         tokens, size = sum(lengths[i] for i in mine), sum(len(documents[i].text.encode()) for i in mine)
-        rows[name] = {"documents": len(mine), "tokens": tokens, "bytes_a_token": round(size / (tokens - len(mine)), 3), "held_out": held[name]}
+        rows[name] = {
+            "documents": len(mine),
+            "tokens": tokens,
+            "bytes_a_token": round(size / (tokens - len(mine)), 3),
+            "held_out": held[name],
+        }
     return rows
 
 

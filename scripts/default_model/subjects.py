@@ -1,7 +1,26 @@
 """Whom a fact is about, in the two ways it is said: by the user ("my sister") and by the assistant ("your sister")."""
+
 from dataclasses import dataclass
 
-RELATIVES = "sister,brother,mother,father,aunt,uncle,cousin,grandmother,grandfather,wife,husband,son,daughter,best friend,neighbour,teacher,boss".split(",")
+RELATIVES = [
+    "sister",
+    "brother",
+    "mother",
+    "father",
+    "aunt",
+    "uncle",
+    "cousin",
+    "grandmother",
+    "grandfather",
+    "wife",
+    "husband",
+    "son",
+    "daughter",
+    "best friend",
+    "neighbour",
+    "teacher",
+    "boss",
+]
 
 _I = dict(p="I", o="my", me="me", do="do", am="am", was="was", has="have", z="", es="")
 _YOU = dict(p="you", o="your", me="you", do="do", am="are", was="were", has="have", z="", es="")

@@ -1,6 +1,6 @@
 """Small sums as chats: numbers to a hundred, and the tables of multiplication to ten."""
 
-_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
 def sum_chat(rng):
@@ -28,8 +28,19 @@ def _draw(rng):
 
 def _plain(rng):
     a, b, sign, result = _draw(rng)
-    form = rng.choice(("{a}{s}{b}=", "{a} {s} {b} =", "{a} {s} {b}?", "What is {a} {s} {b}?", "What is {a}{s}{b}?", "How much is {a} {s} {b}?", "Calculate {a} {s} {b}.",
-                       "What is {a} {w} {b}?", "What is {a} {w} {b}?"))
+    form = rng.choice(
+        (
+            "{a}{s}{b}=",
+            "{a} {s} {b} =",
+            "{a} {s} {b}?",
+            "What is {a} {s} {b}?",
+            "What is {a}{s}{b}?",
+            "How much is {a} {s} {b}?",
+            "Calculate {a} {s} {b}.",
+            "What is {a} {w} {b}?",
+            "What is {a} {w} {b}?",
+        )
+    )
     word = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}[sign]
     answer = f"{a} {word} {b} is {result}." if "{w}" in form else f"{a} {sign} {b} = {result}"
     return form.format(a=a, b=b, s=sign, w=word), answer
@@ -45,11 +56,21 @@ def _spoken(rng):
 def _compare(rng):
     a, b = rng.sample(range(100), 2)
     high, low = max(a, b), min(a, b)
-    return rng.choice(((f"Which is bigger, {a} or {b}?", f"{high} is bigger than {low}."), (f"Is {a} bigger than {b}?", f"{'Yes' if a > b else 'No'}, {a} is {'bigger' if a > b else 'smaller'} than {b}."),
-                       (f"Which number is smaller, {a} or {b}?", f"{low} is smaller than {high}.")))
+    return rng.choice(
+        (
+            (f"Which is bigger, {a} or {b}?", f"{high} is bigger than {low}."),
+            (f"Is {a} bigger than {b}?", f"{'Yes' if a > b else 'No'}, {a} is {'bigger' if a > b else 'smaller'} than {b}."),
+            (f"Which number is smaller, {a} or {b}?", f"{low} is smaller than {high}."),
+        )
+    )
 
 
 def _following(rng):
     a = rng.randint(0, 98)
-    return rng.choice(((f"Which number comes after {a}?", f"After {a} comes {a + 1}."), (f"What number comes before {a + 1}?", f"Before {a + 1} comes {a}."),
-                       (f"Count from {a} to {a + 3}.", ", ".join(str(a + i) for i in range(4)) + ".")))
+    return rng.choice(
+        (
+            (f"Which number comes after {a}?", f"After {a} comes {a + 1}."),
+            (f"What number comes before {a + 1}?", f"Before {a + 1} comes {a}."),
+            (f"Count from {a} to {a + 3}.", ", ".join(str(a + i) for i in range(4)) + "."),
+        )
+    )

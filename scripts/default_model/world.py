@@ -2,9 +2,11 @@
 
 `pairs()` is every question with its answer, `questions_known()` the questions that other sources must not answer otherwise.
 """
+
 from functools import cache
 
-from . import world_answers, world_tables as tables
+from . import world_answers
+from . import world_tables as tables
 from .phrases import american
 from .values import LISTS, with_article
 
@@ -23,8 +25,13 @@ def _lines(text: str):
 def _capitals():
     for country, city, continent in _table(tables.CAPITALS):
         capital = f"The capital of {country} is {city}."
-        for question in ("What is the capital of {}?", "What is the capital city of {}?", "Which city is the capital of {}?", "Do you know the capital of {}?",
-                         "Tell me the capital of {}."):
+        for question in (
+            "What is the capital of {}?",
+            "What is the capital city of {}?",
+            "Which city is the capital of {}?",
+            "Do you know the capital of {}?",
+            "Tell me the capital of {}.",
+        ):
             yield question.format(country), capital
         yield f"Is {city} the capital of {country}?", f"Yes, {city} is the capital of {country}."
         yield f"What is {city}?", f"{city} is the capital of {country}."
@@ -72,9 +79,21 @@ def _things():
         yield f"Is {name} {with_article(sort)}?", "Yes, " + (answer if name[0].isupper() else answer[0].lower() + answer[1:])
         yield f"Name {with_article(sort)}.", answer
     for thing, meaning in _table(tables.DEFINITIONS):
-        name = thing if thing in ("bread", "cheese", "soup", "tea", "coffee", "honey", "ice", "snow", "rain", "wind", "fire", "gold", "winter", "summer") else with_article(thing)
+        name = (
+            thing
+            if thing
+            in ("bread", "cheese", "soup", "tea", "coffee", "honey", "ice", "snow", "rain", "wind", "fire", "gold", "winter", "summer")
+            else with_article(thing)
+        )
         answer = f"{_capital(name)} is {meaning}."
-        for question in ("What is {}?", "What is {}?", "Can you tell me what {} is?", "Do you know what {} is?", "Explain what {} is.", "Tell me what {} is."):
+        for question in (
+            "What is {}?",
+            "What is {}?",
+            "Can you tell me what {} is?",
+            "Do you know what {} is?",
+            "Explain what {} is.",
+            "Tell me what {} is.",
+        ):
             yield question.format(name), answer
 
 
@@ -130,7 +149,19 @@ def world_chat(rng, others):
     """A chat of one to five exchanges: questions about the world, small talk around them, and now and then one of `others` (pairs)."""
     messages = []
     if rng.random() < 0.08:
-        messages.append(("system", rng.choice(("You are a helpful assistant.", "You are a friendly assistant.", "Answer in plain English.", "You are a small, kind assistant."))))
+        messages.append(
+            (
+                "system",
+                rng.choice(
+                    (
+                        "You are a helpful assistant.",
+                        "You are a friendly assistant.",
+                        "Answer in plain English.",
+                        "You are a small, kind assistant.",
+                    )
+                ),
+            )
+        )
     exchanges = [rng.choice(smalltalk()[:9] if rng.random() < 0.5 else smalltalk())] if rng.random() < 0.3 else []
     for _ in range(rng.choice((1, 1, 2, 3, 4))):
         roll = rng.random()

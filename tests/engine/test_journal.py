@@ -1,0 +1,63 @@
+"""The journal: what was acknowledged is there; a torn tail is cut, damage is refused."""
+
+import pytest
+
+from engine.journal import Journal, JournalDamaged
+
+
+def filled(path, count=5):
+    journal = Journal(path)
+    for i in range(count):
+        journal.append({"kind": "lesson", "text": f"lesson {i} 猫"})
+    journal.close()
+    return path.read_bytes()
+
+
+def texts(path):
+    journal = Journal(path)
+    journal.close()
+    return [record["text"] for record in journal.records]
+
+
+def test_records_come_back_in_order(tmp_path):
+    filled(tmp_path / "journal")
+    journal = Journal(tmp_path / "journal")
+    assert [r["seq"] for r in journal.records] == [1, 2, 3, 4, 5]
+    assert journal.append({"kind": "x", "text": "more"})["seq"] == 6
+    journal.close()
+    assert texts(tmp_path / "journal")[-1] == "more"
+
+
+def test_a_tail_torn_at_any_byte_loses_only_the_unfinished_record(tmp_path, caplog):
+    path = tmp_path / "journal"
+    data = filled(path, 3)
+    last = data.rindex(b"\n", 0, -1) + 1
+    for cut in range(last, len(data)):
+        path.write_bytes(data[:cut])
+        assert len(texts(path)) == 2
+        assert path.read_bytes() == data[:last]
+    assert "never finished" in caplog.text
+
+
+@pytest.mark.parametrize("where", [0.05, 0.3, 0.5, 0.7])
+def test_a_flipped_bit_in_the_middle_is_refused_and_named(tmp_path, where):
+    path = tmp_path / "journal"
+    data = bytearray(filled(path))
+    data[int(len(data) * where)] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(JournalDamaged, match=r"line \d does not match its checksum"):
+        Journal(path)
+    assert path.read_bytes() == data
+
+
+def test_a_write_that_the_disk_refuses_leaves_no_half_record(tmp_path, monkeypatch):
+    path = tmp_path / "journal"
+    filled(path, 2)
+    journal = Journal(path)
+    with monkeypatch.context() as m:
+        m.setattr("engine.journal.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            journal.append({"text": "lost"})
+    journal.append({"text": "kept"})
+    journal.close()
+    assert texts(path)[2:] == ["kept"]

@@ -1,0 +1,88 @@
+"""DeepSpeed as the optimizer engine: groups, shared memory, refusals and undo, for every ZeRO stage that one device allows."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from rwkv_models.optimizer import Recipe, parameter_groups
+from tests.rwkv_models.networks import random_network
+
+ONE_STAGE = r"""
+import sys, torch
+from rwkv_models.optimizer import Recipe, StepRefused, Trainer, loopback_process_group
+from tests.rwkv_models.networks import random_network, tokens
+
+stage, dtype = int(sys.argv[1]), getattr(torch, sys.argv[2])
+network = random_network(dtype=dtype)
+before = {k: v.clone() for k, v in network.state_dict().items()}
+loopback_process_group()
+trainer = Trainer(network, Recipe(lr=1e-3, zero_stage=stage))
+assert trainer.network is network
+assert all(torch.equal(before[k], v) for k, v in trainer.parameters().items()), "making the engine moved the weights"
+read = tokens(20)
+objective = lambda: torch.nn.functional.cross_entropy(network(read[:, :-1])[0][0].float(), read[0, 1:])
+
+def step():
+    trainer.backward(objective() * 0.5)
+    trainer.backward(objective() * 0.5)
+    return trainer.step(1e-3)
+
+# The tensor that decode reads is the engine's parameter, after a step too.
+read_by_decode = {}
+hooks = [m.register_forward_pre_hook(lambda m, a, n=n: read_by_decode.__setitem__(n, m.weight.data_ptr()))
+         for n, m in network.named_modules() if isinstance(m, torch.nn.LayerNorm)]
+first = float(objective())
+step()
+with torch.no_grad():
+    network(read[:, :1])
+engine_side = {n: p.data_ptr() for n, p in trainer.parameters().items()}
+assert read_by_decode and all(engine_side[n + ".weight"] == at for n, at in read_by_decode.items()), "decode reads a copy"
+assert float(objective()) < first
+
+copies = lambda: [t.clone() for t in [*trainer.weights(), *trainer.moments()]]
+same = lambda a, b: len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b))
+
+# A refused step changes no bit.
+for poison in (float("nan"), float("inf")):
+    kept = copies()
+    trainer.backward(objective() * poison)
+    try:
+        trainer.step(1e-3)
+        raise SystemExit("a poisoned step was taken")
+    except StepRefused:
+        pass
+    assert same(kept, copies()), "a refused step moved something"
+
+# Undone and done again is the same to the bit.
+trainer.forget_moments()
+kept = [t.clone() for t in trainer.weights()]
+step()
+once = copies()
+for now, then in zip(trainer.weights(), kept):
+    now.copy_(then)
+trainer.forget_moments()
+step()
+assert same(once, copies()), "undo and redo differ"
+trainer.discard_gradients()
+print("ok")
+"""
+
+
+@pytest.mark.parametrize(("stage", "dtype"), [(0, "float32"), (1, "float32"), (2, "float32"), (3, "float32"), (1, "bfloat16"), (2, "bfloat16")])
+def test_one_stage(stage, dtype):
+    result = subprocess.run([sys.executable, "-c", ONE_STAGE, str(stage), dtype], capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0 and result.stdout.strip().endswith("ok"), result.stdout[-2000:] + result.stderr[-3000:]
+
+
+def test_groups_follow_the_recipe():
+    network = random_network(dtype=torch.float32)
+    groups = {g["name"]: g for g in parameter_groups(network, Recipe(lr=1e-4, weight_decay=0.1))}
+    names = {id(p): n for n, p in network.named_parameters()}
+    of = {name: {names[id(p)] for p in g["params"]} for name, g in groups.items()}
+    assert of["w0"] == {f"blocks.{i}.att.w0" for i in range(3)} and groups["w0"]["lr"] == 2e-4
+    assert {"emb.weight", "head.weight", "blocks.0.att.key.weight", "blocks.1.ffn.value.weight"} <= of["decayed"]
+    assert {"blocks.0.att.w1", "blocks.0.att.r_k", "blocks.0.ln1.weight", "blocks.0.att.x_r"} <= of["plain"]
+    assert sum(len(v) for v in of.values()) == len(names)
+    assert groups["decayed"]["weight_decay"] == 0.1 and not groups["plain"]["weight_decay"] and not groups["w0"]["weight_decay"]

@@ -1,0 +1,67 @@
+"""The network: one signature, and the same numbers however the tokens are cut."""
+
+import torch
+
+from rwkv_models.state import join
+from tests.rwkv_models.networks import error, random_network, tokens
+
+
+def same_state(a, b, bound=1e-10):
+    return all(error(x, y) < bound for x, y in zip(a.tensors(), b.tensors(), strict=True))
+
+
+def test_prefill_equals_token_by_token_decoding():
+    network, read = random_network(), tokens(45, rows=2)
+    logits, state = network(read)
+    step_state, steps = None, []
+    for t in range(45):
+        out, step_state = network(read[:, t : t + 1], step_state)
+        steps.append(out)
+    assert error(torch.cat(steps, 1), logits) < 1e-10 and same_state(step_state, state)
+
+
+def test_a_split_at_any_point_with_the_state_passed_is_the_whole():
+    network, read = random_network(), tokens(20)
+    logits, state = network(read)
+    for at in range(1, 20):
+        a, middle = network(read[:, :at])
+        b, end = network(read[:, at:], middle)
+        assert error(torch.cat((a, b), 1), logits) < 1e-10 and same_state(end, state)
+
+
+def test_rows_of_unequal_length_equal_each_row_alone():
+    network, read = random_network(), tokens(33, rows=4)
+    lengths = torch.tensor([33, 1, 20, 0])
+    before = join([network(tokens(5, seed=i))[1] for i in range(4)])
+    last, state = network(read, before, lengths, head="last")
+    for i, n in enumerate(lengths.tolist()):
+        if n == 0:
+            assert same_state(state.row(i), before.row(i), 1e-30)
+            continue
+        alone, alone_state = network(read[i : i + 1, :n], before.row(i), head="last")
+        assert error(last[i : i + 1], alone) < 1e-10 and same_state(state.row(i), alone_state)
+
+
+def test_a_state_is_never_changed_in_place():
+    network = random_network()
+    _, state = network(tokens(9))
+    kept = state.map(torch.clone)
+    network(tokens(1), state)
+    network(tokens(30), state)
+    assert all(torch.equal(a, b) for a, b in zip(state.tensors(), kept.tensors(), strict=True))
+
+
+def test_the_gradient_reaches_every_parameter_and_the_state_before():
+    network = random_network()
+    entry = network(tokens(4))[1].leaf()
+    logits, out = network(tokens(12), entry)
+    (logits.square().sum() + sum(t.square().sum() for t in out.tensors())).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+    assert all(t.grad.abs().sum() > 0 for t in entry.tensors())
+
+
+def test_bf16_stays_near_fp32_and_keeps_an_fp32_memory():
+    network, read = random_network(dtype=torch.float32), tokens(60)
+    exact, _ = network(read)
+    rough, state = network.bfloat16()(read)
+    assert error(rough.float(), exact) < 0.05 and state.wkv[0].dtype == torch.float32

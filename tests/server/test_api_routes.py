@@ -1,0 +1,100 @@
+"""What each route asks of the engine, and what it answers."""
+
+import pytest
+
+from engine.options import InferOptions, TrainOptions
+from tests.server.fake_engine import PIECES
+from tests.server.running import check_error
+
+
+def test_health_and_weights(server):
+    assert server.get("/health").json()["status"] == "ok"
+    assert server.get("/weights").json()["version"] == 0
+
+
+def test_infer_hands_over_what_was_sent_and_no_more(server):
+    answer = server.post("/infer", {"messages": [{"role": "user", "text": "hi"}], "session": "s1", "temperature": 0, "stop": ["\n"]}).json()
+    source, options, session, given = server.engine.last("infer")
+    assert source == {"messages": [{"role": "user", "text": "hi"}]} and session == "s1"
+    assert type(options) is InferOptions and options.temperature == 0 and options.stop == ["\n"] and options.max_tokens == 256
+    assert given == {"temperature", "stop"}
+    assert answer["text"] == "".join(PIECES) and answer["session"] == "s1"
+
+
+@pytest.mark.parametrize("source", [{"text": "User:"}, {"tokens": [0, 65535]}])
+def test_infer_on_text_and_tokens(server, source):
+    assert server.post("/infer", source).status_code == 200
+    assert server.engine.last("infer") == (source, InferOptions(), None, set())
+
+
+@pytest.mark.parametrize("source, kept", [
+    ({"messages": [{"role": "user", "text": "q", "weight": 0}]}, {"messages": [{"role": "user", "text": "q", "weight": 0.0, "no_loss": False}]}),
+    ({"lessons": [{"messages": [{"role": "user", "text": "q", "no_loss": True}]}]},
+     {"lessons": [{"messages": [{"role": "user", "text": "q", "weight": 1.0, "no_loss": True}]}]}),
+    ({"text": "t"}, {"text": "t"}),
+    ({"tokens": [[1, 2], [3]]}, {"tokens": [[1, 2], [3]]}),
+])
+def test_train_hands_over_its_source(server, source, kept):
+    assert server.post("/train", source).json()["learned"] is True
+    assert server.engine.last("train") == (kept, TrainOptions(), None, set())
+
+
+def test_train_options_and_an_explicit_null(server):
+    assert server.post("/train", {"text": "t", "mode": "wani-bot", "until_loss": None, "lr": 1e-5}).status_code == 200
+    _, options, _, given = server.engine.last("train")
+    assert options.mode == "wani-bot" and options.lr == 1e-5 and given == {"mode", "until_loss", "lr"}
+
+
+def test_the_idempotency_key_from_either_place(server):
+    assert server.post("/train", {"text": "t", "idempotency_key": "k1"}).status_code == 200
+    assert server.engine.last("train")[2] == "k1"
+    assert server.post("/train", {"text": "t"}, headers={"Idempotency-Key": "k2"}).status_code == 200
+    assert server.engine.last("train")[2] == "k2"
+    assert server.post("/train", {"text": "t", "idempotency_key": "k3"}, headers={"Idempotency-Key": "k3"}).status_code == 200
+    both = server.post("/train", {"text": "t", "idempotency_key": "k4"}, headers={"Idempotency-Key": "k5"})
+    check_error(both, 400, "idempotency_key", "Idempotency-Key")
+    check_error(server.post("/train", {"text": "t"}, headers={"Idempotency-Key": "a b"}), 400, "idempotency_key")
+    assert server.post("/infer", {"text": "t"}, headers={"Idempotency-Key": "k6"}).status_code == 200  # nothing is taught there
+
+
+def test_load_data(server):
+    assert server.post("/load_data", {"path": "sft.org", "train": True, "stream": False}).status_code == 200
+    assert server.engine.last("load_data") == ({"path": "sft.org", "format": "auto", "train": True, "shuffle": False},)
+    assert server.get("/load_data").json() == {"datasets": [{"name": "sft.org"}]}
+
+
+def test_save_and_load(server):
+    assert server.post("/save", {}).status_code == 200 and server.engine.last("save") == ("default",)
+    assert server.post("/save", {"name": "v1.0"}).status_code == 200 and server.engine.last("save") == ("v1.0",)
+    assert server.post("/load", {"name": "v1.0"}).status_code == 200 and server.engine.last("load") == ("v1.0",)
+    assert server.get("/save").json() == {"checkpoints": [{"name": "default"}]}
+
+
+def test_cancel(server):
+    assert server.post("/cancel", {"id": "infer-0123"}).json() == {"id": "infer-0123", "cancelled": True}
+
+
+def test_sessions(server):
+    assert server.get("/sessions").json() == {"sessions": [{"name": "one"}]}
+    assert server.get("/sessions/a.b-c_1").json()["name"] == "a.b-c_1"
+    assert server.http.delete(server.url + "/sessions/one").json() == {"name": "one", "deleted": True}
+    check_error(server.get("/sessions/missing"), 404, "name", "no session")
+
+
+def test_correct_branch_and_regenerate(server):
+    assert server.post("/sessions/one/correct", {"turn": 3, "text": "Wanda", "epochs": 2, "idempotency_key": "k"}).status_code == 200
+    name, turn, text, train, options, key, given = server.engine.last("correct")
+    assert (name, turn, text, train, key, given) == ("one", 3, "Wanda", True, "k", {"epochs"}) and type(options) is TrainOptions
+    assert server.post("/sessions/one/branch", {"turn": 0, "as": "two"}).status_code == 200
+    assert server.engine.last("branch") == ("one", 0, "two")
+    check_error(server.post("/sessions/one/branch", {"turn": 0, "as_name": "two"}), 400)
+    assert server.post("/sessions/one/regenerate", {"turn": 1, "seed": 7}).status_code == 200
+    assert server.engine.last("regenerate") == ("one", 1, InferOptions(seed=7), {"seed"})
+
+
+def test_head_is_get_without_its_body(server):
+    response = server.http.head(server.url + "/weights")
+    assert response.status_code == 200 and response.content == b"" and int(response.headers["Content-Length"]) > 0
+    refused = server.http.head(server.url + "/nowhere")
+    assert refused.status_code == 404 and refused.content == b""
+    assert server.get("/weights").status_code == 200  # on the same connection: nothing was left on it

@@ -1,0 +1,76 @@
+"""The README's story runs as it stands: its commands, in its order, against a real server that is killed in between."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks():
+    """The shell blocks of the README's section on the loop."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## The loop by curl")[1].split("\n## ")[0]
+    return re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+
+
+class Server:
+    def __init__(self, data):
+        self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--port", "0", "--data", str(data)], stdout=subprocess.PIPE, text=True, cwd=data)
+        self.first_line = self.process.stdout.readline()
+
+    @property
+    def url(self):
+        return self.first_line.removeprefix("listening on ").strip()
+
+    def kill(self, how=signal.SIGKILL):
+        self.process.send_signal(how)
+        code = self.process.wait(30)
+        self.process.stdout.close()
+        return code
+
+
+def run(block, url, data):
+    script = block.replace("http://127.0.0.1:3000", url).replace("data/token", f"{data}/token")
+    return subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True, cwd=ROOT, env=dict(os.environ), timeout=120).stdout
+
+
+def test_ask_correct_ask_again_save_kill_start_ask(tmp_path):
+    found = blocks()
+    assert len(found) == 2, "the section has the story before the kill and the question after it"
+    server = Server(tmp_path)
+    assert re.fullmatch(r"listening on http://127\.0\.0\.1:\d+\n", server.first_line)
+    before, *_ = story = run(found[0], server.url, tmp_path).strip().splitlines()
+    assert "Wanda" not in before and "Your cat is called Wanda." in story[-2] and '"name":"default"' in story[-1]
+    server.kill()
+    again = Server(tmp_path)
+    assert "Your cat is called Wanda." in run(found[1], again.url, tmp_path)
+    assert again.kill(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--config", "none.toml"], "no such file"),
+    (["--model", "none.pth"], "no such weights file"),
+    (["--port", "70000"], "server.port"),
+])
+def test_what_cannot_start_says_one_sentence_and_exits_with_2(tmp_path, arguments, words):
+    result = subprocess.run([sys.executable, str(ROOT / "app.py"), "--data", str(tmp_path), "--port", "0", *arguments], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 2 and words in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr and not result.stdout
+
+
+def test_a_taken_port_and_a_missing_compiler(tmp_path):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = subprocess.run([sys.executable, str(ROOT / "app.py"), "--data", str(tmp_path), "--port", port], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 2 and f"port {port}" in result.stderr.splitlines()[-1]
+    bare = {**os.environ, "PATH": str(tmp_path), "CXX": ""}
+    result = subprocess.run([sys.executable, str(ROOT / "app.py"), "--data", str(tmp_path), "--port", "0"], capture_output=True, text=True, timeout=120, env=bare)
+    assert result.returncode == 2 and "C++ compiler" in result.stderr.splitlines()[-1]

@@ -53,7 +53,8 @@ _ALLOWED = re.compile(r"[\x20-\x7e\n]*\Z")
 _PREFIX = re.compile(r"\b(?:User|Assistant|System|Human|AI|Bot):", re.I)
 
 _ABOUT_ME = re.compile(
-    r"\b(?:what|who|where|when|which|whose|how (?:old|many|much|tall|long|far)|do you know|tell me|can you tell|is|are|does|did|guess|remember)\b"
+    r"\b(?:what|who|where|when|which|whose|how (?:old|many|much|tall|long|far)|do you know|tell me|can you tell"
+    r"|is|are|does|did|guess|remember)\b"
     r"[^.?!]*\b(?:my|mine|our|(?:am|was|do|did|have) i|me and|about me)\b",
     re.I,
 )
@@ -81,5 +82,5 @@ def asks_about_speaker(text: str) -> bool:
 def repeats(text: str) -> bool:
     """Whether three words in a row come again in the text, as in a sampled text that goes in circles."""
     words = re.findall(r"[a-z']+", text.lower())
-    triples = list(zip(words, words[1:], words[2:]))
+    triples = list(zip(words, words[1:], words[2:], strict=False))
     return len(set(triples)) < len(triples)

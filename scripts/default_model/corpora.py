@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905, E501 - lists of words are written as text, in long lines
 """The corpora as documents: each reader takes the folder of xz files and gives cleaned documents of one source.
 
 Kept are short exchanges in plain words. Left out: what is rude, points at a person, goes in circles, answers what only the user can
@@ -46,59 +47,8 @@ _CHATTY = re.compile(
     re.I,
 )
 _SENTENCE_END = re.compile(r'(?<=[.!?"])\s+')
-_STORY_NOUNS = [
-    "dog",
-    "cat",
-    "bird",
-    "fish",
-    "bear",
-    "rabbit",
-    "mouse",
-    "horse",
-    "frog",
-    "duck",
-    "lion",
-    "monkey",
-    "fox",
-    "owl",
-    "bee",
-    "butterfly",
-    "dragon",
-    "princess",
-    "king",
-    "queen",
-    "robot",
-    "boat",
-    "car",
-    "train",
-    "truck",
-    "kite",
-    "ball",
-    "tree",
-    "garden",
-    "forest",
-    "castle",
-    "moon",
-    "star",
-    "cloud",
-    "rainbow",
-    "snow",
-    "river",
-    "sea",
-    "lake",
-    "farm",
-    "school",
-    "doll",
-    "teddy",
-    "cake",
-    "cookie",
-    "apple",
-    "box",
-    "hat",
-    "boy",
-    "girl",
-    "friend",
-]
+_STORY_NOUNS = """dog cat bird fish bear rabbit mouse horse frog duck lion monkey fox owl bee butterfly dragon princess king queen robot boat car train truck kite ball
+tree garden forest castle moon star cloud rainbow snow river sea lake farm school doll teddy cake cookie apple box hat boy girl friend""".split()
 
 
 def _lines(folder: Path, name: str):
@@ -107,13 +57,18 @@ def _lines(folder: Path, name: str):
             yield json.loads(line)
 
 
+def _text(folder: Path, name: str) -> str:
+    with lzma.open(folder / name, "rt", encoding="utf-8") as file:
+        return file.read()
+
+
 def _exchanges(messages):
     """Pairs of a user's and an assistant's text, in order; a chat that does not alternate gives none."""
     roles = [message["role"] for message in messages]
     texts = [normalise(message["text"]) for message in messages]
     if roles != ["user", "assistant"] * (len(roles) // 2):
         return []
-    return list(zip(texts[::2], texts[1::2]))
+    return list(zip(texts[::2], texts[1::2], strict=True))
 
 
 def _plausible(question: str, answer: str) -> bool:
@@ -172,10 +127,10 @@ def roleplay(folder: Path):
 
 def chitchat(folder: Path):
     """Human chats, only stretches in which people write whole sentences."""
-    text = lzma.open(folder / "chitchat_byu.txt.xz", "rt", encoding="utf-8").read()
+    text = _text(folder, "chitchat_byu.txt.xz")
     for block in re.split(r"<\|endoftext\|>|\n{3,}", text):
         found = re.findall(r"(User|Assistant): (.*?)(?=\n\n(?:User|Assistant): |\Z)", block, re.S)
-        exchanges = [(a[1], b[1]) for a, b in zip(found, found[1:]) if (a[0], b[0]) == ("User", "Assistant")]
+        exchanges = [(a[1], b[1]) for a, b in zip(found, found[1:], strict=False) if (a[0], b[0]) == ("User", "Assistant")]
         yield from _cut("chitchat", [(normalise(a), normalise(b)) for a, b in exchanges], always=True)
 
 
@@ -207,7 +162,7 @@ def _cut(source: str, exchanges, always: bool):
 
 def stories(folder: Path, rng):
     """TinyStories as plain text, and four of ten short ones also as the answer to a wish for a story."""
-    text = lzma.open(folder / "tinystories_real.txt.xz", "rt", encoding="utf-8").read()
+    text = _text(folder, "tinystories_real.txt.xz")
     for story in text.split("<|endoftext|>"):
         story = normalise(story)
         if not acceptable(story):
@@ -241,7 +196,7 @@ def _wish(story: str, rng) -> str:
 
 def picture_books(folder: Path):
     """Picture books: the title, an empty line, the text; long ones in parts."""
-    text = lzma.open(folder / "kids_storybooks_en.txt.xz", "rt", encoding="utf-8").read()
+    text = _text(folder, "kids_storybooks_en.txt.xz")
     for book in text.split("<|endoftext|>"):
         book = normalise(book)
         if acceptable(book):

@@ -1,9 +1,9 @@
 """Writes eval_facts.jsonl, what the default model is measured on: `python -m scripts.default_model.evaluation`.
 
-Every line is a chat that ends with a question: {"kind", "messages": [{"role", "text"}], "answer", "accept", "value"}. Told and near facts use
-held-out names only. `answer` is the usual answer and `accept` all good ones, for comparison with the whole greedy answer; `value` is what it
-must hold at least. Where `value` is null, the model must say that it does not know. "sample" lines are prompts to be shown unselected, and have
-no answer; "world" lines have one where the truth is short.
+Every line is a chat that ends with a question: {"kind", "messages": [{"role", "text"}], "answer", "accept", "value"}.
+Told and near facts use held-out names only. `answer` is the usual answer and `accept` all good ones, for comparison
+with the whole greedy answer; `value` is what it must hold at least. Where `value` is null, the model must say that it
+does not know. "sample" lines are prompts to be shown unselected, and have no answer, and "world" lines no value.
 """
 
 import json

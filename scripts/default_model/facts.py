@@ -103,14 +103,10 @@ class FactChat:
             return False
         mine = fact.kind.who != "none"
         for other in self.told.values():
-            if (
-                mine
-                and other.kind.who != "none"
-                and other.subject.model["p"] == fact.subject.model["p"]
-                and other.kind.name != fact.kind.name
-            ):
-                if any({other.kind.name, fact.kind.name} <= group for group in _CONFUSED):
-                    return False
+            same_person = mine and other.kind.who != "none" and other.subject.model["p"] == fact.subject.model["p"]
+            kinds = {other.kind.name, fact.kind.name}
+            if same_person and len(kinds) == 2 and any(kinds <= group for group in _CONFUSED):
+                return False
             if other.kind.name == fact.kind.name and {other.subject.key, fact.subject.key} == {"I", "we"}:
                 return False
             if other.subject.key == fact.value or other.noun == fact.value:

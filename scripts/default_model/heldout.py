@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905 - lists of words are written as text
 """Writes heldout.txt, the names that the mix never holds: `python -m scripts.default_model.heldout`.
 
 Run once; the list is part of the repository, and running it again writes the same list. Changing it means training again.

@@ -1,41 +1,11 @@
 """Kinds of facts about the user and other people."""
 
 from .kind import Kind
+from .values import listed
 
-FAMILY = tuple(
-    [
-        "sister",
-        "brother",
-        "mother",
-        "father",
-        "aunt",
-        "uncle",
-        "cousin",
-        "grandmother",
-        "grandfather",
-        "wife",
-        "husband",
-        "son",
-        "daughter",
-        "best friend",
-        "neighbour",
-        "teacher",
-        "boss",
-        "dentist",
-        "doctor",
-        "niece",
-        "nephew",
-        "friend",
-        "landlord",
-        "coach",
-        "flatmate",
-        "piano teacher",
-        "hairdresser",
-        "baby",
-        "colleague",
-        "partner",
-    ]
-)
+FAMILY = listed("""sister, brother, mother, father, aunt, uncle, cousin, grandmother, grandfather, wife, husband, son, daughter,
+    best friend, neighbour, teacher, boss, dentist, doctor, niece, nephew, friend, landlord, coach, flatmate,
+    piano teacher, hairdresser, baby, colleague, partner""")
 
 PEOPLE_KINDS = (
     Kind(

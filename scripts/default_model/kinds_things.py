@@ -1,206 +1,25 @@
 """Kinds of facts about pets and things that people have."""
 
 from .kind import Kind
+from .values import listed
 
-PETS = tuple(
-    [
-        "cat",
-        "dog",
-        "fish",
-        "horse",
-        "rabbit",
-        "parrot",
-        "hamster",
-        "turtle",
-        "goat",
-        "pony",
-        "mouse",
-        "kitten",
-        "puppy",
-        "snake",
-        "hen",
-        "cow",
-        "donkey",
-        "lizard",
-        "canary",
-        "pig",
-        "guinea pig",
-        "duck",
-        "sheep",
-    ]
-)
-NAMED = tuple(
-    [
-        "boat",
-        "car",
-        "house",
-        "teddy bear",
-        "doll",
-        "robot",
-        "bike",
-        "plant",
-        "guitar",
-        "computer",
-        "band",
-        "team",
-        "school",
-        "street",
-        "company",
-        "village",
-        "farm",
-        "ship",
-        "football club",
-        "cactus",
-        "truck",
-        "cafe",
-        "shop",
-        "favourite pen",
-        "vacuum cleaner",
-        "island",
-        "tractor",
-        "phone",
-        "blog",
-        "book club",
-    ]
-)
-COLOURED = tuple(
-    [
-        "car",
-        "house",
-        "door",
-        "bike",
-        "hat",
-        "coat",
-        "bag",
-        "umbrella",
-        "sofa",
-        "cup",
-        "scarf",
-        "kite",
-        "tent",
-        "lamp",
-        "pen",
-        "bowl",
-        "boat",
-        "dress",
-        "guitar",
-        "fence",
-        "phone",
-        "chair",
-        "kitchen",
-        "blanket",
-        "wallet",
-        "backpack",
-        "toothbrush",
-        "bedroom",
-        "jacket",
-        "notebook",
-    ]
-)
-PLACED = tuple(
-    [
-        "umbrella",
-        "passport",
-        "wallet",
-        "hat",
-        "phone",
-        "notebook",
-        "spare key",
-        "hammer",
-        "ladder",
-        "torch",
-        "camera",
-        "teapot",
-        "guitar",
-        "sewing box",
-        "diary",
-        "bicycle pump",
-        "map",
-        "red pen",
-        "screwdriver",
-        "blanket",
-        "football",
-        "ring",
-        "medicine",
-        "watch",
-        "calculator",
-        "first aid kit",
-        "scarf",
-    ]
-)
-NUMBERS = tuple(
-    [
-        "locker number",
-        "room number",
-        "lucky number",
-        "bus number",
-        "seat number",
-        "order number",
-        "flat number",
-        "house number",
-        "ticket number",
-        "table number",
-        "shirt number",
-        "gate number",
-        "customer number",
-        "favourite number",
-    ]
-)
+PETS = listed("""cat, dog, fish, horse, rabbit, parrot, hamster, turtle, goat, pony, mouse, kitten, puppy, snake, hen, cow,
+    donkey, lizard, canary, pig, guinea pig, duck, sheep""")
+NAMED = listed("""boat, car, house, teddy bear, doll, robot, bike, plant, guitar, computer, band, team, school, street, company,
+    village, farm, ship, football club, cactus, truck, cafe, shop, favourite pen, vacuum cleaner, island, tractor,
+    phone, blog, book club""")
+COLOURED = listed("""car, house, door, bike, hat, coat, bag, umbrella, sofa, cup, scarf, kite, tent, lamp, pen, bowl, boat, dress,
+    guitar, fence, phone, chair, kitchen, blanket, wallet, backpack, toothbrush, bedroom, jacket, notebook""")
+PLACED = listed("""umbrella, passport, wallet, hat, phone, notebook, spare key, hammer, ladder, torch, camera, teapot, guitar,
+    sewing box, diary, bicycle pump, map, red pen, screwdriver, blanket, football, ring, medicine, watch,
+    calculator, first aid kit, scarf""")
+NUMBERS = listed("""locker number, room number, lucky number, bus number, seat number, order number, flat number, house number,
+    ticket number, table number, shirt number, gate number, customer number, favourite number""")
 SECRETS = ["code word", "secret word", "magic word", "user name", "door code", "safe word", "team name"]
-EVENTS = tuple(
-    [
-        "train",
-        "lesson",
-        "meeting",
-        "dentist appointment",
-        "party",
-        "exam",
-        "flight",
-        "game",
-        "piano lesson",
-        "interview",
-        "wedding",
-        "concert",
-        "trip",
-        "haircut",
-        "job interview",
-        "swimming class",
-        "bus",
-        "doctor's appointment",
-        "driving test",
-    ]
-)
-COUNTED = tuple(
-    [
-        "cats",
-        "dogs",
-        "brothers",
-        "sisters",
-        "books",
-        "chairs",
-        "keys",
-        "plants",
-        "bikes",
-        "children",
-        "cousins",
-        "hats",
-        "shoes",
-        "coins",
-        "clocks",
-        "windows",
-        "friends",
-        "hens",
-        "apple trees",
-        "stamps",
-        "pens",
-        "spoons",
-        "shirts",
-        "cups",
-        "fish",
-        "lamps",
-        "pillows",
-    ]
-)
+EVENTS = listed("""train, lesson, meeting, dentist appointment, party, exam, flight, game, piano lesson, interview, wedding,
+    concert, trip, haircut, job interview, swimming class, bus, doctor's appointment, driving test""")
+COUNTED = listed("""cats, dogs, brothers, sisters, books, chairs, keys, plants, bikes, children, cousins, hats, shoes, coins,
+    clocks, windows, friends, hens, apple trees, stamps, pens, spoons, shirts, cups, fish, lamps, pillows""")
 FAVOURITES = {
     "colour": "colour",
     "food": "dish",
@@ -236,8 +55,8 @@ FAVOURITES = {
     "restaurant": "title",
 }
 
-_CALLED = dict(
-    tell=(
+_CALLED = {
+    "tell": (
         "{O} {n} is called {v}.",
         "{O} {n}'s name is {v}.",
         "The name of {o} {n} is {v}.",
@@ -246,7 +65,7 @@ _CALLED = dict(
         "{P} call{z} {o} {n} {v}.",
         "{P} {has} {an} named {v}.",
     ),
-    ask=(
+    "ask": (
         "What is {o} {n} called?",
         "What is the name of {o} {n}?",
         "What is {o} {n}'s name?",
@@ -256,11 +75,11 @@ _CALLED = dict(
         "What's {o} {n}'s name?",
         "Tell me the name of {o} {n}.",
     ),
-    answer=("{O} {n} is called {v}.", "{O} {n}'s name is {v}."),
-    unknown="what {o} {n} is called",
-    short=("{v}.", "It is called {v}.", "Its name is {v}."),
-    yes=("Is {o} {n} called {v}?", "Is {v} the name of {o} {n}?"),
-)
+    "answer": ("{O} {n} is called {v}.", "{O} {n}'s name is {v}."),
+    "unknown": "what {o} {n} is called",
+    "short": ("{v}.", "It is called {v}.", "Its name is {v}."),
+    "yes": ("Is {o} {n} called {v}?", "Is {v} the name of {o} {n}?"),
+}
 
 THING_KINDS = (
     Kind(
@@ -382,21 +201,7 @@ THING_KINDS = (
     ),
     Kind(
         "contains",
-        nouns=(
-            "box",
-            "bag",
-            "pocket",
-            "drawer",
-            "basket",
-            "suitcase",
-            "jar",
-            "desk",
-            "cupboard",
-            "blue box",
-            "chest",
-            "left pocket",
-            "tin",
-        ),
+        nouns=listed("""box, bag, pocket, drawer, basket, suitcase, jar, desk, cupboard, blue box, chest, left pocket, tin"""),
         values="content",
         tell=("There is {v} in {o} {n}.", "{P} put {v} in {o} {n}.", "{P} {has} {v} in {o} {n}."),
         ask=("What is in {o} {n}?", "What is there in {o} {n}?", "What {do} {p} have in {o} {n}?"),
@@ -408,24 +213,7 @@ THING_KINDS = (
     ),
     Kind(
         "made of",
-        nouns=(
-            "table",
-            "ring",
-            "house",
-            "chair",
-            "cup",
-            "hat",
-            "bracelet",
-            "door",
-            "spoon",
-            "bag",
-            "statue",
-            "flute",
-            "roof",
-            "lamp",
-            "box",
-            "bed",
-        ),
+        nouns=listed("""table, ring, house, chair, cup, hat, bracelet, door, spoon, bag, statue, flute, roof, lamp, box, bed"""),
         values="material",
         tell=("{O} {n} is made of {v}.", "{P} {has} {an} made of {v}."),
         ask=("What is {o} {n} made of?", "Which material is {o} {n} made of?"),
@@ -507,20 +295,8 @@ THING_KINDS = (
     ),
     Kind(
         "gift",
-        nouns=(
-            "the red lamp",
-            "a book",
-            "the green hat",
-            "a ring",
-            "the old clock",
-            "a cake",
-            "the guitar",
-            "flowers",
-            "the blue cup",
-            "a puzzle",
-            "a watch",
-            "the kite",
-        ),
+        nouns=listed("""the red lamp, a book, the green hat, a ring, the old clock, a cake, the guitar, flowers, the blue cup, a
+    puzzle, a watch, the     kite"""),
         values="person",
         tell=("{v} gave {me} {n}.", "{P} got {n} from {v}.", "It was {v} who gave {me} {n}."),
         ask=("Who gave {me} {n}?", "From whom did {p} get {n}?", "Who did {p} get {n} from?"),

@@ -1,6 +1,7 @@
 """Kinds of facts that are about nobody: deeds, invented places and words, buildings, buttons and books."""
 
 from .kind import Kind
+from .values import listed
 
 RULED = ["king", "queen", "president", "mayor", "prime minister", "oldest inhabitant"]
 
@@ -124,7 +125,7 @@ WORLD_KINDS = (
     Kind(
         "opens",
         who="none",
-        nouns=("bakery", "library", "museum", "bank", "school", "pool", "post office", "market", "zoo", "pharmacy", "cafe", "town hall"),
+        nouns=listed("""bakery, library, museum, bank, school, pool, post office, market, zoo, pharmacy, cafe, town hall"""),
         values="hour",
         tell=("The {n} opens at {v}.", "At {v} the {n} opens."),
         ask=("When does the {n} open?", "What time does the {n} open?"),
@@ -136,7 +137,7 @@ WORLD_KINDS = (
     Kind(
         "closed because",
         who="none",
-        nouns=("bakery", "library", "museum", "school", "pool", "bridge", "station", "shop", "park", "road", "factory", "gate"),
+        nouns=listed("""bakery, library, museum, school, pool, bridge, station, shop, park, road, factory, gate"""),
         values="reason",
         tell=("The {n} is closed because {v}.", "Because {v}, the {n} is closed."),
         ask=("Why is the {n} closed?", "Do you know why the {n} is closed?"),
@@ -176,7 +177,7 @@ WORLD_KINDS = (
     Kind(
         "tower",
         who="none",
-        nouns=("old tower", "new bridge", "white tower", "town hall", "red house", "castle", "church", "big tree", "clock tower"),
+        nouns=listed("""old tower, new bridge, white tower, town hall, red house, castle, church, big tree, clock tower"""),
         values="length",
         tell=("The {n} is {v} metres high.", "The height of the {n} is {v} metres."),
         ask=("How high is the {n}?", "How many metres high is the {n}?"),

@@ -92,7 +92,7 @@ def main() -> None:
     names = sorted({document.source for document in documents})
     held = held_out({name: sum(document.source == name for document in documents) for name in names})
     left, parts = dict(held), {"train": ([], []), "held": ([], [])}
-    for document, row in zip(documents, rows):
+    for document, row in zip(documents, rows, strict=True):
         part = "held" if left[document.source] else "train"
         left[document.source] -= part == "held"
         parts[part][0].append(row)

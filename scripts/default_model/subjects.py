@@ -1,29 +1,14 @@
+# ruff: noqa: SIM905, E501 - lists of words are written as text, in long lines
 """Whom a fact is about, in the two ways it is said: by the user ("my sister") and by the assistant ("your sister")."""
 
 from dataclasses import dataclass
 
-RELATIVES = [
-    "sister",
-    "brother",
-    "mother",
-    "father",
-    "aunt",
-    "uncle",
-    "cousin",
-    "grandmother",
-    "grandfather",
-    "wife",
-    "husband",
-    "son",
-    "daughter",
-    "best friend",
-    "neighbour",
-    "teacher",
-    "boss",
-]
+RELATIVES = "sister,brother,mother,father,aunt,uncle,cousin,grandmother,grandfather,wife,husband,son,daughter,best friend,neighbour,teacher,boss".split(
+    ","
+)
 
-_I = dict(p="I", o="my", me="me", do="do", am="am", was="was", has="have", z="", es="")
-_YOU = dict(p="you", o="your", me="you", do="do", am="are", was="were", has="have", z="", es="")
+_I = {"p": "I", "o": "my", "me": "me", "do": "do", "am": "am", "was": "was", "has": "have", "z": "", "es": ""}
+_YOU = {"p": "you", "o": "your", "me": "you", "do": "do", "am": "are", "was": "were", "has": "have", "z": "", "es": ""}
 _WE = dict(_I, p="we", o="our", me="us", am="are", was="were")
 
 
@@ -40,7 +25,7 @@ class Subject:
 
 def _forms(who: str) -> dict:
     own = who + "'s"
-    return dict(p=who, o=own, me=who, do="does", am="is", was="was", has="has", z="s", es="es")
+    return {"p": who, "o": own, "me": who, "do": "does", "am": "is", "was": "was", "has": "has", "z": "s", "es": "es"}
 
 
 def third(user: str, model: str | None = None) -> Subject:

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905 - lists of words are written as text
 """Chats about the world, from tables of true things, and small talk: what a small model sampled from a small model gets wrong.
 
 `pairs()` is every question with its answer, `questions_known()` the questions that other sources must not answer otherwise.
@@ -114,7 +115,7 @@ def _words():
             yield f"Which {what} comes after {name}?", f"{after} comes after {name}."
             yield f"What comes after {name}?", f"{after} comes after {name}."
             yield f"Which {what} comes before {name}?", f"{before} comes before {name}."
-    for letter, following in zip("ABCDEFGHIJKLMNOPQRSTUVWXY", "BCDEFGHIJKLMNOPQRSTUVWXYZ"):
+    for letter, following in zip("ABCDEFGHIJKLMNOPQRSTUVWXY", "BCDEFGHIJKLMNOPQRSTUVWXYZ", strict=True):
         yield f"Which letter comes after {letter}?", f"{following} comes after {letter}."
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one line an entry
 """Single questions about the world with a true, plain answer; and small talk. One line an entry: questions with | between, then = and the answer."""
 
 ANSWERS = """Where do birds sleep?|How do birds sleep?|Where does a bird sleep at night?=Birds sleep in trees, in bushes or in their nests.

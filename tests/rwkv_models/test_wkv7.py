@@ -22,7 +22,8 @@ def inputs(T, dtype=torch.float64, B=2, H=3, N=16, seed=0):
 def outputs_and_gradients(f, x, seed=1):
     y, state = f(*x)
     g = torch.Generator().manual_seed(seed)
-    goal = (y * torch.randn(y.shape, generator=g, dtype=y.dtype)).sum() + (state * torch.randn(state.shape, generator=g, dtype=y.dtype)).sum()
+    towards = lambda x: (x * torch.randn(x.shape, generator=g, dtype=torch.float64).to(x.dtype)).sum()  # noqa: E731
+    goal = towards(y) + towards(state)
     return [y, state, *torch.autograd.grad(goal, x)]
 
 

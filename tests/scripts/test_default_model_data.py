@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from models.json_tokenizer import JsonTokenizer
 from models.message import Message
 from models.role import G1_ROLES
@@ -75,6 +76,10 @@ def test_an_answer_about_a_fact_holds_the_value_that_was_said_last(chats):
             later = [other.value for other in checks if other.key == check.key and other.index <= check.index and other.value is not None]
             assert later[-1] == check.value
     assert known > 1500
+
+
+def test_no_text_is_spaced_oddly(chats):
+    assert not [text for messages, _ in chats for _, text in messages if "  " in text or "\n" in text or text != text.strip()]
 
 
 def test_what_was_told_is_not_called_unknown_unless_it_was_taken_back(chats):

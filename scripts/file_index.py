@@ -1,0 +1,52 @@
+"""Write the README's list of files from the first line of each file's own description: python -m scripts.file_index"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- files -->\n", "<!-- end of files -->"
+OTHERS = {
+    "Makefile": "`make run`, `make test`, `make bench`", "requirements.txt": "what the program needs, pinned as tested",
+    "requirements-test.txt": "what the tests need on top", "pyproject.toml": "settings of pytest and ruff", ".ci/run": "sets up and tests a clean clone",
+    "rwkv_models/native/decode.cpp": "the native decoding step: one token of a batch on the CPU",
+    "rwkv_models/tiny/model.safetensors": "the embedded default model, bf16", "rwkv_models/tiny/tokenizer.json": "its vocabulary of 4,096 tokens",
+    "rwkv_models/tiny/general.jsonl": "chats it made up itself: the probe, and what is rehearsed beside lessons",
+    "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
+    "scripts/default_model/heldout.txt": "names that no training text may hold",
+}
+
+
+def files() -> list[str]:
+    """The files that belong in the list: everything kept, but the tests' own and empty markers."""
+    kept = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    return sorted(f for f in kept if f and (ROOT / f).is_file() and (ROOT / f).stat().st_size and not f.startswith(("tests/", ".git")) and f != "README.md")
+
+
+def line(file: str) -> str:
+    """What a file says of itself first."""
+    if file in OTHERS:
+        return OTHERS[file]
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if file.endswith(".py"):
+        return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0].strip()
+    first = next((row for row in text.splitlines() if row.strip()), "")
+    return first.lstrip("#; ").strip()
+
+
+def index() -> str:
+    """The list in Markdown."""
+    return "".join(f"- `{file}`: {line(file)}\n" for file in files())
+
+
+def main() -> None:
+    """Replace the list between the markers."""
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    readme.write_text(f"{before}{BEGIN}{index()}{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

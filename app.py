@@ -77,6 +77,7 @@ def build(options: argparse.Namespace):
     try:
         engine = Engine(config, options.data)
     except (ValueError, RuntimeError) as error:
+        listener.stop(grace=0)
         raise CannotStart(str(error).splitlines()[0]) from None
     engine.start()
     entrance.application = build_app(engine, config, token.value)

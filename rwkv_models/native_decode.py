@@ -1,6 +1,7 @@
 """One decoding step on the CPU in native code: what `network(tokens, state, head="last")` computes, near the speed of memory.
 
-native/decode.cpp is compiled once by the machine's g++, for its very processor, and kept in the user's cache directory.
+native/decode.cpp is compiled once by the machine's g++, for its very processor, and kept in the user's cache directory
+(a second). It reads the weights where they lie, in the OpenMP threads that torch uses.
 Where that cannot be, NativeUnavailable says why in one sentence, and the caller stays with the network itself.
 
 Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
@@ -27,7 +28,7 @@ from torch import Tensor
 from rwkv_models.rwkv7 import RWKV7, Shape
 from rwkv_models.state import State
 
-SOURCE = Path(__file__).parent / "native" / "decode.cpp"
+SOURCE = Path(__file__).parent / "native" / "decode.cpp"  # and the headers beside it
 # The order of the pointers that decode.cpp reads: its structs Network, then Layer for each layer.
 NETWORK = ("emb.weight", "blocks.0.ln0.weight", "blocks.0.ln0.bias", "ln_out.weight", "ln_out.bias", "head.weight")
 LAYER = tuple("""
@@ -38,7 +39,7 @@ LAYER = tuple("""
 """.split())
 # No -ffast-math: NaN must stay NaN, and the order of sums is part of the result.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native")
-LANES, MAX_HEAD_SIZE = 16, 256  # head sizes are multiples of the widest vector that decode.cpp uses, and no larger than its buffers
+LANES, MAX_HEAD_SIZE = 16, 256  # decode.cpp works in whole vectors, of 16 numbers at most, and has buffers for such a head
 
 
 class NativeUnavailable(RuntimeError):
@@ -53,8 +54,11 @@ class NativeDecode:
 
     def __init__(self, network: RWKV7):
         shape = network.shape
-        if shape.head_size % LANES or shape.head_size > MAX_HEAD_SIZE:
-            raise NativeUnavailable(f"native decoding takes head sizes that are multiples of {LANES} up to {MAX_HEAD_SIZE}, this network has {shape.head_size}")
+        for name in ("head_size", "ffn", "rank_w", "rank_a", "rank_v", "rank_g"):
+            if getattr(shape, name) % LANES:
+                raise NativeUnavailable(f"native decoding takes sizes that are multiples of {LANES}, this network's {name} is {getattr(shape, name)}")
+        if shape.head_size > MAX_HEAD_SIZE:
+            raise NativeUnavailable(f"native decoding takes head sizes up to {MAX_HEAD_SIZE}, this network's is {shape.head_size}")
         names = [*NETWORK, *(f"blocks.{i}.{name}" for i in range(shape.layers) for name in LAYER)]
         unused = {f"blocks.0.att.v{i}" for i in range(3)}
         extra = {name for name, _ in network.named_parameters()} ^ (set(names) - unused)
@@ -186,7 +190,7 @@ def build() -> Path:
     if not shutil.which(compiler[0]):
         raise NativeUnavailable(f"there is no C++ compiler {compiler[0]} here")
     runtime = _openmp_runtime()
-    content = SOURCE.read_bytes()
+    content = b"".join(path.read_bytes() for path in sorted(SOURCE.parent.glob("*")) if path.suffix in (".cpp", ".h"))
     facts = (*compiler, _run([*compiler, "--version"]), _processor(), runtime, *FLAGS)
     key = hashlib.sha256(content + "\0".join(facts).encode()).hexdigest()[:24]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rwkv-ouroboros"

@@ -72,7 +72,7 @@ class Application:
         environ = bottle.request.environ
         exchange: Exchange = environ["server.exchange"]
         for field, value in names.items():
-            if not re.fullmatch(NAME_PATTERN, value) or value.endswith("\n"):
+            if not re.fullmatch(NAME_PATTERN, value):
                 raise BadRequest(f"{field} is {given(value)}, it must be a text matching {NAME_PATTERN}", field)
         body = self.body(route, environ) if route.body else None
         if route.waits:

@@ -5,92 +5,25 @@
 // C, N, F and every R are multiples of 16, N is at most MAX_HEAD; native_decode.py sees to it.
 //
 // A step reads every weight once and does little with it, so what counts is to keep memory busy: one parallel region, and
-// in it stages (8 a layer) whose outputs the threads share evenly. Each output number is summed by one thread in one order,
-// whatever the number of threads and of rows: a row's result depends on neither, to the bit.
+// in it stages (8 a layer) of units of work that threads take as they come. Each output number is summed by one thread in
+// one order, whatever the number of threads and of rows: a row's result depends on neither, to the bit.
 
+#include <sched.h>
+
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <initializer_list>
 #include <memory>
+#include <new>
 #include <utility>
+
+#include "lanes.h"
 
 namespace {
 
-// ---- vectors -----------------------------------------------------------------------------------------------------------
-
-#if defined(__AVX512F__)
-constexpr int LANES = 16;
-#elif defined(__AVX__)
-constexpr int LANES = 8;
-#else
-constexpr int LANES = 4;
-#endif
 constexpr int MAX_HEAD = 256;
-
-typedef float Lanes __attribute__((vector_size(4 * LANES)));
-typedef int32_t IntLanes __attribute__((vector_size(4 * LANES)));
-typedef float AnyLanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));      // in memory, at any address
-typedef uint16_t AnyHalves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));  // the same of bf16
-
-struct Bf16 {
-    uint16_t bits;
-};
-
-inline Lanes load(const float* p) { return *reinterpret_cast<const AnyLanes*>(p); }
-inline Lanes load(const Bf16* p) {
-    return reinterpret_cast<Lanes>(__builtin_convertvector(*reinterpret_cast<const AnyHalves*>(p), IntLanes) << 16);
-}
-inline void store(float* p, Lanes x) { *reinterpret_cast<AnyLanes*>(p) = x; }
-inline void store(Bf16* p, Lanes x) {  // to the nearest, ties to even; NaN stays NaN
-    const IntLanes bits = reinterpret_cast<IntLanes>(x);
-    const IntLanes rounded = (x == x) ? bits + 0x7fff + ((bits >> 16) & 1) : (bits | 0x400000);
-    *reinterpret_cast<AnyHalves*>(p) = __builtin_convertvector(rounded >> 16, AnyHalves);
-}
-
-// Sums of neighbouring lanes: those of a, then those of b.
-template <size_t... I> inline Lanes fold(Lanes a, Lanes b, std::index_sequence<I...>) {
-    return __builtin_shuffle(a, b, IntLanes{int(2 * I)...}) + __builtin_shuffle(a, b, IntLanes{int(2 * I + 1)...});
-}
-
-// The sum of each of n vectors (n a power of two), whose contents are used up. The order of additions does not depend on n.
-template <int n> inline void totals(Lanes (&x)[n], float* sums) {
-    int count = n;
-#pragma GCC unroll 5
-    for (int width = LANES; width > 1; width /= 2) {
-        const int step = count > 1 ? 1 : 0;  // of a single vector both halves become its sums
-        count = count > 1 ? count / 2 : 1;
-#pragma GCC unroll 16
-        for (int i = 0; i < count; i++) x[i] = fold(x[2 * i], x[2 * i + step], std::make_index_sequence<LANES>());
-    }
-    std::memcpy(sums, x, 4 * n);
-}
-inline float total(Lanes x) {
-    Lanes one[1] = {x};
-    float sum;
-    totals(one, &sum);
-    return sum;
-}
-
-// e^x as 2^n * e^r, |r| <= ln(2)/2, with the Taylor polynomial of e^r: relative error 3e-7. Flat beyond -87 and 87.
-inline Lanes exp(Lanes x) {
-    const Lanes bound = Lanes{} + 87.f, round = Lanes{} + 12582912.f;  // 1.5 * 2^23, whose last bit counts ones
-    x = (x < -bound) ? -bound : x;                                     // a NaN stays: it compares as false
-    x = (x > bound) ? bound : x;
-    const Lanes shifted = x * 1.44269504f + round, n = shifted - round;
-    const Lanes r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln(2) in two parts, the first one exact times n
-    Lanes e = r * (1.f / 5040) + (1.f / 720);
-    for (float factor : {1.f / 120, 1.f / 24, 1.f / 6, 1.f / 2, 1.f, 1.f}) e = e * r + factor;
-    const IntLanes power = (reinterpret_cast<IntLanes>(shifted) - reinterpret_cast<IntLanes>(round) + 127) << 23;
-    return e * reinterpret_cast<Lanes>(power);
-}
-inline Lanes sigmoid(Lanes x) { return 1.f / (1.f + exp(-x)); }
-inline Lanes tanh(Lanes x) {  // near zero by its series, where the difference would lose digits
-    const Lanes s = x * x, size = (x < 0) ? -x : x;
-    const Lanes series = x * (1.f + s * (-1.f / 3 + s * (2.f / 15 + s * (-17.f / 315 + s * (62.f / 2835)))));
-    return (size < 0.25f) ? series : 1.f - 2.f / (exp(2.f * x) + 1.f);
-}
 
 // ---- what Python hands over: the order of the members is that of NETWORK and LAYER in native_decode.py -----------------
 
@@ -112,9 +45,33 @@ template <class T> struct LayerState {
     float* wkv;                // [B, H, N, N]
 };
 
+// ---- sharing work ------------------------------------------------------------------------------------------------------
+
+struct Stage {
+    alignas(64) std::atomic<int> taken{0};  // each on a cache line of its own
+    alignas(64) std::atomic<int> done{0};
+};
+
+// All threads come here with the same stage and work; when it returns, all units are done. It waits for units, not for
+// threads as a barrier would: where other processes hold a core, the threads that do run carry on without the one that does not.
+template <class F> inline void share(Stage& stage, int units, const F& work) {
+    int finished = 0;
+    for (int unit; (unit = stage.taken.fetch_add(1, std::memory_order_relaxed)) < units;) {
+        work(unit);
+        finished++;
+    }
+    if (finished) stage.done.fetch_add(finished, std::memory_order_release);
+    for (int spins = 0; stage.done.load(std::memory_order_acquire) < units; spins++) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+        if (spins > 50000) sched_yield();
+    }
+}
+
 // ---- products of a weight matrix with B vectors ------------------------------------------------------------------------
 
-enum Form { rows, columns };                                  // weight [out, in], as nn.Linear has it; weight [in, out]
+enum Form { rows, columns };  // weight [out, in], as nn.Linear has it; weight [in, out]
 enum After { nothing, add, square_relu, apply_tanh, apply_sigmoid };  // add: onto what y holds
 
 template <class T> struct Product {
@@ -124,7 +81,7 @@ template <class T> struct Product {
     int in, out;
     Form form = rows;
     After after = nothing;
-    int unit() const { return form == rows ? 32 : 4 * LANES; }  // outputs that a thread computes in one go
+    int unit() const { return form == rows ? 64 : 4 * LANES; }  // outputs that a thread computes in one go
     int units() const { return weight ? (out + unit() - 1) / unit() : 0; }
 };
 
@@ -199,17 +156,15 @@ template <class T> void multiply(const Product<T>& p, int unit, int B) {
         for (b = 0; b < B; b++) row_tile<1, 1>(p, o, b);
 }
 
-// Independent products, by all threads of the region; when it returns, all of them are done.
-template <class T> void stage(int B, std::initializer_list<Product<T>> products) {
+// A stage of independent products.
+template <class T> void multiply_all(Stage& stage, int B, std::initializer_list<Product<T>> products) {
     int units = 0;
     for (const auto& p : products) units += p.units();
-#pragma omp for schedule(static)
-    for (int unit = 0; unit < units; unit++) {
-        int rest = unit;
+    share(stage, units, [&](int unit) {
         const Product<T>* p = products.begin();
-        for (; rest >= p->units(); p++) rest -= p->units();
-        multiply(*p, rest, B);
-    }
+        for (; unit >= p->units(); p++) unit -= p->units();
+        multiply(*p, unit, B);
+    });
 }
 
 // ---- the parts that go row by row and head by head ---------------------------------------------------------------------
@@ -304,43 +259,45 @@ template <class T> int step(const Sizes& size, const Network<T>& net, const Laye
     float *low_w = take(B * Rw), *low_a = take(B * Ra), *low_v = take(B * Rv), *low_g = take(B * Rg);
     const float *xr = mixed, *xw = xr + BC, *xk = xw + BC, *xv = xk + BC, *xa = xv + BC, *xg = xa + BC;
 
+    const std::unique_ptr<Stage[]> stages(new (std::nothrow) Stage[8 * size.layers + 2]);
+    if (!stages) return 2;
+
 #pragma omp parallel num_threads(threads)
     {
+        Stage* stage = stages.get();
         for (int l = 0; l < size.layers; l++) {
             const Layer<T>& layer = layers[l];
             const LayerState<T>&old = old_state[l], &fresh = new_state[l];
-#pragma omp for schedule(static)
-            for (int64_t at = 0; at < BC; at += C) {
+            share(*stage++, B, [&](int b) {
+                const int64_t at = int64_t(b) * C;
                 if (l == 0) {
-                    for (int i = 0; i < C; i += LANES) store(x + at + i, load(net.emb + tokens[at / C] * C + i));
+                    for (int i = 0; i < C; i += LANES) store(x + at + i, load(net.emb + tokens[b] * C + i));
                     layer_norm(x + at, net.ln0_weight, net.ln0_bias, C, x + at);
                 }
                 layer_norm(x + at, layer.ln1_weight, layer.ln1_bias, C, normed + at);
                 mix(normed + at, old.att_shift + at, fresh.att_shift + at, layer.mixes, 6, C, mixed + at, BC);
-            }
-            stage<T>(B, {{layer.receptance, xr, r, C, C}, {layer.key, xk, k, C, C}, {layer.value, xv, v, C, C},
-                         {layer.w1, xw, low_w, C, Rw, columns, apply_tanh}, {layer.a1, xa, low_a, C, Ra, columns},
-                         {layer.v1, xv, low_v, C, Rv, columns}, {layer.g1, xg, low_g, C, Rg, columns, apply_sigmoid}});
-            stage<T>(B, {{layer.w2, low_w, w, Rw, C, columns}, {layer.a2, low_a, a, Ra, C, columns},
-                         {layer.v2, low_v, v_gate, Rv, C, columns}, {layer.g2, low_g, g, Rg, C, columns}});
-#pragma omp for schedule(static)
-            for (int unit = 0; unit < B * H; unit++) {
+            });
+            multiply_all<T>(*stage++, B, {{layer.receptance, xr, r, C, C}, {layer.key, xk, k, C, C}, {layer.value, xv, v, C, C},
+                                          {layer.w1, xw, low_w, C, Rw, columns, apply_tanh}, {layer.a1, xa, low_a, C, Ra, columns},
+                                          {layer.v1, xv, low_v, C, Rv, columns}, {layer.g1, xg, low_g, C, Rg, columns, apply_sigmoid}});
+            multiply_all<T>(*stage++, B, {{layer.w2, low_w, w, Rw, C, columns}, {layer.a2, low_a, a, Ra, C, columns},
+                                          {layer.v2, low_v, v_gate, Rv, C, columns}, {layer.g2, low_g, g, Rg, C, columns}});
+            share(*stage++, B * H, [&](int unit) {
                 const int64_t at = int64_t(unit) * N;
                 head_step(layer, {r + at, k + at, v + at, w + at, a + at, v_gate + at, g + at, v_first + at, y + at}, unit % H * N, N,
                           old.wkv + at * N, fresh.wkv + at * N);
-            }
-            stage<T>(B, {{layer.output, y, x, C, C, rows, add}});
-#pragma omp for schedule(static)
-            for (int64_t at = 0; at < BC; at += C) {
+            });
+            multiply_all<T>(*stage++, B, {{layer.output, y, x, C, C, rows, add}});
+            share(*stage++, B, [&](int b) {
+                const int64_t at = int64_t(b) * C;
                 layer_norm(x + at, layer.ln2_weight, layer.ln2_bias, C, normed + at);
                 mix(normed + at, old.ffn_shift + at, fresh.ffn_shift + at, &layer.ffn_mix, 1, C, mixed + at, BC);
-            }
-            stage<T>(B, {{layer.ffn_key, mixed, hidden, C, F, rows, square_relu}});
-            stage<T>(B, {{layer.ffn_value, hidden, x, F, C, rows, add}});
+            });
+            multiply_all<T>(*stage++, B, {{layer.ffn_key, mixed, hidden, C, F, rows, square_relu}});
+            multiply_all<T>(*stage++, B, {{layer.ffn_value, hidden, x, F, C, rows, add}});
         }
-#pragma omp for schedule(static)
-        for (int64_t at = 0; at < BC; at += C) layer_norm(x + at, net.ln_out_weight, net.ln_out_bias, C, normed + at);
-        stage<T>(B, {{net.head, normed, logits, C, V}});
+        share(*stage++, B, [&](int b) { layer_norm(x + int64_t(b) * C, net.ln_out_weight, net.ln_out_bias, C, normed + int64_t(b) * C); });
+        multiply_all<T>(*stage++, B, {{net.head, normed, logits, C, V}});
     }
     return 0;
 }

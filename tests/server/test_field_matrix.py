@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from server.bodies import InferBody, TrainBody
 from server.routes import ROUTES
@@ -176,12 +177,22 @@ def test_bounds_are_named(server):
     check_error(server.post("/infer", {"text": "x", "stop": ["a", ""]}), 400, "stop[1]", "a text of 1 to 256 characters")
     check_error(server.post("/infer", {"text": "x", "think": 1}), 400, "think", "true or false")
     check_error(server.post("/load", {}), 400, "name", "missing")
+    check_error(server.post("/load", {"name": "A"}), 400, "name", "a text matching ^[a-z0-9][a-z0-9._-]{0,63}$")
+    check_error(server.post("/infer", {"text": "x", "session": "a" * 65}), 400, "session", "matching ^[a-z0-9]")
+    check_error(server.post("/infer", {"text": "a" * 4_000_001}), 400, "text", "a text of 4000001 characters, it must be a text of 1 to 4000000")
+    for weight in (-0.1, 100.1):
+        lesson = {"messages": [{"role": "user", "text": "x", "weight": weight}]}
+        check_error(server.post("/train", lesson), 400, "messages[0].weight", "a number from 0 to 100")
+        check_error(server.post("/train", {"lessons": [lesson]}), 400, "lessons[0].messages[0].weight", "a number from 0 to 100")
     check_error(server.post("/train", {"tokens": [[1], [2, -1]]}), 400, "tokens[1][1]", "from 0 to 2147483647")
 
 
 def test_a_million_wrong_tokens_are_one_fault(server):
     check_error(server.post("/infer", {"tokens": ["x"] * 1_000_000}), 400, "tokens[0]")
-    check_error(server.post("/train", {"tokens": [[]] * 100_000}), 400, "tokens[0]")
+    for model, tokens in ((InferBody, ["x"] * 1000), (TrainBody, [[]] * 1000), (TrainBody, [["x"] * 1000])):
+        with pytest.raises(ValidationError) as caught:
+            model.model_validate({"tokens": tokens})
+        assert caught.value.error_count() == 1
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../token", "a/../../b", "a\\b", "a\0b", "", ".", "./a", "a//b", "a/", "C:a", "a\nb"])

@@ -5,7 +5,7 @@ import threading
 import pytest
 import requests
 
-from engine.errors import BadRequest
+from engine.errors import BadRequest, Busy
 from engine.ticket import Ticket
 from server import sse
 from tests.server.fake_engine import PIECES
@@ -96,15 +96,34 @@ def test_a_quiet_stream_says_that_it_lives(server, monkeypatch):
     hang_up(sock, file)
 
 
-def test_a_talkative_stream_needs_no_sign_of_life(server, monkeypatch):
-    monkeypatch.setattr(sse, "POLL", 0.001)
-    sock, file, ticket = open_stream(server)
+class Pausing(Ticket):
+    """A ticket that is quiet for a while before each event, and takes no time over it."""
+
+    def events(self, heartbeat=None):
+        for event in super().events(heartbeat):
+            yield from [("idle", {})] * 3
+            yield event
+
+
+def test_short_pauses_go_without_a_sign_of_life(server, monkeypatch):
+    ticket = Pausing("infer")
+    monkeypatch.setattr(server.engine, "infer", lambda *arguments: ticket)
     ticket.progress({"text": "a"})
-    read_until(file, b"data: ")
     ticket.finish({"text": "b"})
-    rest = file.readline() + file.readline() + file.readline()
-    assert b"keep-alive" not in rest
-    hang_up(sock, file)
+    assert events(server.post("/infer", {"text": "x", "stream": True})) == [{"text": "a"}, {"text": "b"}, "[DONE]"]
+
+
+class PausingThenBusy(Ticket):
+    """A ticket that is refused after it has been quiet for a while."""
+
+    def events(self, heartbeat=None):
+        yield from [("idle", {})] * 3
+        raise Busy("the queue is full")
+
+
+def test_an_error_after_a_pause_still_has_its_own_status(server, monkeypatch):
+    monkeypatch.setattr(server.engine, "infer", lambda *arguments: PausingThenBusy("infer"))
+    check_error(server.post("/infer", {"text": "x", "stream": True}), 503)
 
 
 @pytest.mark.parametrize("path", ["/infer", "/train"])
@@ -139,6 +158,15 @@ def test_who_does_not_wait_for_the_answer_cancels_it(server, path):
     sock = server.connect()
     server.post_on(sock, path, {"text": "hold"})
     ticket = server.engine.opened.get(timeout=WAIT)
+    hang_up(sock)
+    assert ticket.cancelled.wait(WAIT)
+
+
+def test_who_leaves_after_asking_for_more_cancels_it(server):
+    sock = server.connect()
+    server.post_on(sock, "/infer", {"text": "hold"})
+    ticket = server.engine.opened.get(timeout=WAIT)
+    sock.sendall(server.head("GET", "/health"))  # lies unread before the end of the connection
     hang_up(sock)
     assert ticket.cancelled.wait(WAIT)
 

@@ -13,7 +13,7 @@ def mode(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
-def test_the_first_start_makes_it_and_the_next_reads_it(tmp_path):
+def test_the_first_start_makes_it_and_the_next_reads_it(tmp_path, caplog):
     folder = tmp_path / "new" / "data"
     first = load_token(folder, None, "127.0.0.1")
     assert first.new and len(first.value) >= 40 and first.path == folder / "token"
@@ -21,6 +21,7 @@ def test_the_first_start_makes_it_and_the_next_reads_it(tmp_path):
     second = load_token(folder, None, "127.0.0.1")
     assert second.value == first.value and not second.new
     assert os.listdir(folder) == ["token"]
+    assert caplog.text == ""  # it was never open to others, not even for a moment
 
 
 def test_two_folders_have_two_tokens(tmp_path):

@@ -19,7 +19,7 @@ _PRIORITY = re.compile(r"\[#([A-Z0-9])\][ \t]*")
 _SETTING = re.compile(r"#\+(\w+):[ \t]*(.*)")
 _PROPERTY = re.compile(r":([^\s:]+):(?:[ \t]+(.*))?")
 _PLANNING = re.compile(r"(?:SCHEDULED|DEADLINE|CLOSED):[ \t]*[<\[]")
-_COMMENT = re.compile(r"\s*#(?:[ \t]|$|\+(?!end)\w+:)", re.IGNORECASE)
+_COMMENT = re.compile(r"\s*#(?:[ \t]|$|\+\w+:)")
 _QUOTED = re.compile(r"^([ \t]*),(,*(?:\*|#\+))", re.MULTILINE)
 
 

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import tempfile
 from array import array
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -49,7 +50,8 @@ class NativeUnavailable(RuntimeError):
 class NativeDecode:
     """The step of one network on the CPU, fp32 or bf16 weights, which it reads where they lie: training may go on between steps.
 
-    Not safe against weights that change during a step. Raises NativeUnavailable.
+    Weights may change, move or be replaced between steps, not during one; modules may not be replaced. Hooks do not run.
+    Raises NativeUnavailable.
     """
 
     def __init__(self, network: RWKV7):
@@ -71,7 +73,8 @@ class NativeDecode:
             self._slots.append(None if name in unused else (network.get_submodule(module)._parameters, last))
         self._sizes = (ctypes.c_int64 * 9)(shape.layers, shape.channels, shape.head_size, shape.vocabulary, shape.ffn,
                                            shape.rank_w, shape.rank_a, shape.rank_v, shape.rank_g)
-        self._wanted = _sizes_of_parameters(shape)
+        with torch.device("meta"):
+            self._wanted = {name: p.shape for name, p in RWKV7(shape).named_parameters()}
         self._pointers, self._dtype = None, torch.float32
         self._table()
         self._run = _library().rwkv7_decode_step
@@ -95,8 +98,9 @@ class NativeDecode:
         for name, p in found:
             if p.device.type != "cpu" or p.dtype is not dtype or dtype not in (torch.float32, torch.bfloat16):
                 raise NativeUnavailable(f"native decoding takes weights all of fp32 or all of bf16 on the CPU, {name} is {p.dtype} on {p.device}")
-            if p.numel() != self._wanted[name.split(".", 2)[2] if name.startswith("blocks.") else name] or not p.is_contiguous():
-                raise NativeUnavailable(f"native decoding takes whole weights in one piece of memory, {name} is {list(p.shape)} with strides {list(p.stride())}")
+            if p.shape != self._wanted[name] or not p.is_contiguous():
+                raise NativeUnavailable(f"native decoding takes whole weights in one piece of memory, {name} is {list(p.shape)} "
+                                        f"with strides {list(p.stride())}")
         self._dtype = dtype
 
     @torch.no_grad()
@@ -111,42 +115,41 @@ class NativeDecode:
         when the weights have become something else than at the start.
         """
         weights, dtype, shape = self._table(), self._dtype, self._shape
+        if tokens_B.dim() != 1:
+            raise ValueError(f"one token a row, as a tensor of one dimension, not {list(tokens_B.shape)}")
         B, C, L, N = tokens_B.shape[0], shape.channels, shape.layers, shape.head_size
-        tokens_B = tokens_B.to("cpu", torch.int64).contiguous()
-        shift = _contiguous((*state.att_shift, *state.ffn_shift), 2 * L, (B, C), dtype)
-        wkv = _contiguous(state.wkv, L, (B, shape.heads, N, N), torch.float32)
-        if into is None:
-            new_shift = torch.empty(2 * L, B, C, dtype=dtype).unbind(0)  # one allocation for all layers
-            new_wkv = torch.empty(L, B, shape.heads, N, N).unbind(0)
+        shift_size, wkv_size = (B, C), (B, shape.heads, N, N)
+
+        def addresses(s: State) -> list[int]:
+            _check((*s.att_shift, *s.ffn_shift), 2 * L, shift_size, dtype)
+            _check(s.wkv, L, wkv_size, torch.float32)
+            return [t.data_ptr() for layer in zip(s.att_shift, s.ffn_shift, s.wkv, strict=True) for t in layer]
+
+        if into is None:  # one allocation for all layers
+            shift, wkv = torch.empty(2 * L, *shift_size, dtype=dtype).unbind(0), torch.empty(L, *wkv_size).unbind(0)
+            new = State(shift[:L], shift[L:], wkv)
+        elif all(t.is_contiguous() for t in into.tensors()):
+            new = into
         else:
-            new_shift, new_wkv = (*into.att_shift, *into.ffn_shift), into.wkv
-            _contiguous(new_shift, 2 * L, (B, C), dtype)
-            _contiguous(new_wkv, L, (B, shape.heads, N, N), torch.float32)
-        pointers = array("Q", [t.data_ptr() for s, m in ((shift, wkv), (new_shift, new_wkv)) for i in range(L) for t in (s[i], s[L + i], m[i])])
-        logits_BV = torch.empty(B, shape.vocabulary)
+            raise ValueError("the state to write into is not in one piece of memory")
+        old = state.map(Tensor.contiguous)
+        pointers = array("Q", addresses(old) + addresses(new))
+        tokens_B, logits_BV = tokens_B.to("cpu", torch.int64).contiguous(), torch.empty(B, shape.vocabulary)
         failure = self._run(self._sizes, weights.buffer_info()[0], pointers.buffer_info()[0], tokens_B.data_ptr(), logits_BV.data_ptr(),
                             B, torch.get_num_threads(), dtype is torch.bfloat16)
         if failure == 1:
             raise IndexError(f"a token lies outside the vocabulary of {shape.vocabulary}")
         if failure:
             raise MemoryError("no memory for a decoding step")
-        return logits_BV, State(new_shift[:L], new_shift[L:], new_wkv)
+        return logits_BV, new
 
 
-def _sizes_of_parameters(shape: Shape) -> dict[str, int]:
-    """How many numbers each parameter has, by its name within a layer, or in the network."""
-    with torch.device("meta"):
-        model = RWKV7(Shape(**{**shape.__dict__, "layers": min(2, shape.layers)}))
-    return {name.split(".", 2)[2] if name.startswith("blocks.") else name: p.numel() for name, p in model.named_parameters()}
-
-
-def _contiguous(tensors: tuple[Tensor, ...], count: int, size: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
-    for t in tensors:
-        if t.shape != size or t.dtype is not dtype or t.is_cuda:
-            raise ValueError(f"a state's tensor is {t.dtype} {list(t.shape)} on {t.device}, this step needs {dtype} {list(size)} on cpu")
+def _check(tensors: Sequence[Tensor], count: int, size: tuple[int, ...], dtype: torch.dtype) -> None:
     if len(tensors) != count:
-        raise ValueError(f"a state has {len(tensors)} tensors where this network has {count}")
-    return [t.contiguous() for t in tensors]
+        raise ValueError(f"a state holds {len(tensors)} tensors where this network needs {count}")
+    for t in tensors:
+        if t.shape != size or t.dtype is not dtype or not t.is_cpu:
+            raise ValueError(f"a state holds {t.dtype} {list(t.shape)} on {t.device}, this step needs {dtype} {list(size)} on the cpu")
 
 
 # ---- compiling -------------------------------------------------------------------------------------------------------

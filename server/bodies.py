@@ -29,7 +29,8 @@ def relative_path(path: str) -> str:
     """A path that stays under the folder it is joined to, as far as its letters can say."""
     parts = path.split("/")
     if "" in parts or "." in parts or ".." in parts or re.search(r'[\\:\x00-\x1f]', path):
-        raise PydanticCustomError("path_form", "path must lead to a file under the data folder, relative, with / between names and no step up")
+        said = "path must lead to a file under the data folder, relative, with / between names and no step up"
+        raise PydanticCustomError("path_form", said)
     return path
 
 

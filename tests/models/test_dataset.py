@@ -17,7 +17,7 @@ JSONL = b'{"text": "a"}\n'
         ("a.org", ORG, "org"),
         ("a.JSONL", JSONL, "jsonl"),
         ("a.json", b'[{"text": "a"}]', "jsonl"),
-        ("a.txt", b"{a}", "text"),
+        ("a.TXT", b"{a}", "text"),
         ("a.md", b"* a list\n", "text"),
         ("pasted", b"# note\n" + ORG, "org"),
         ("pasted", b"\n " + JSONL, "jsonl"),

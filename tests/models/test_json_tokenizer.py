@@ -81,6 +81,10 @@ def test_other_kinds_of_tokenizer_are_refused(train_bpe, tmp_path):
     word_level.save(str(tmp_path / "words.json"))
     with pytest.raises(ValueError, match="words.json: the tokenizer is not a byte-level BPE"):
         JsonTokenizer(tmp_path / "words.json")
+    word_level.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    word_level.save(str(tmp_path / "words.json"))
+    with pytest.raises(ValueError, match="words.json: the tokenizer is not a byte-level BPE"):
+        JsonTokenizer(tmp_path / "words.json")
     with pytest.raises(ValueError, match="not a byte-level BPE"):
         JsonTokenizer(train_bpe(change=lambda wrapped: setattr(wrapped, "pre_tokenizer", pre_tokenizers.Whitespace())))
     spaced = pre_tokenizers.ByteLevel(add_prefix_space=True)

@@ -119,6 +119,7 @@ BAD = [
     ({"instruction": "a", "input": 5, "output": "b"}, "instruction and input must be a text, not 5"),
     ({"instruction": "a", "output": None}, "a message's text must be a str"),
     ({"instruction": "a", "output": "b", "history": "no"}, "history must be a list of pairs"),
+    ({"instruction": "a", "output": "b", "history": 5}, "history must be a list of pairs"),
     ({"instruction": "a", "output": "b", "history": [["one"]]}, "history must be a list of pairs"),
     ({"prompt": "a", "completion": 5}, "a message's text must be a str"),
     ({"prompt": "a", "completion": "b", "system": 5}, "system must be a text, not 5"),

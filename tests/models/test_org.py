@@ -89,11 +89,12 @@ def test_a_role_is_a_role_in_any_case(word):
 def test_a_title_may_begin_with_the_name_of_a_role():
     assert lesson("* System requirements\n** USER Hi\n** ASSISTANT Yo").messages[0] == Message("user", "Hi")
     assert lesson("* User\nHi\n** ASSISTANT Yo").messages[0] == Message("user", "Hi")
+    assert lesson("* User [#B]\nHi\n** ASSISTANT Yo").messages[0] == Message("user", "Hi", weight=0.8)
     assert lesson("#+TODO: User\n* User guide\n** ASSISTANT Yo").messages[0] == Message("user", "guide")
 
 
 def test_keywords_that_the_file_declares():
-    text = "#+SEQ_TODO: HUMAN(h) | GPT(g)\n* T\n** HUMAN Hi\n** GPT Yo"
+    text = "#+SEQ_TODO: HUMAN(h)|GPT(g)\n* T\n** HUMAN Hi\n** GPT Yo"
     assert lesson(text).messages == (Message("user", "Hi"), Message("assistant", "Yo"))
 
 
@@ -224,7 +225,7 @@ def test_a_setting_that_cannot_be_read_is_said_and_the_lesson_loads(text, line, 
 
 
 def test_all_faults_of_a_lesson_are_said_in_order():
-    found, _ = problems("#+PROPERTY: x y\n* T\nlost\n** USER\n** ROBOT beep\n* S\n** ASSISTANT [#Z] Yo\n** no\n")
+    found, _ = problems("#+PROPERTY: x y\n* T\nlost\n** USER\n** ROBOT beep\n* S\n** no\n** ASSISTANT [#Z] Yo\n")
     assert [line for line, _ in found] == [1, 2, 4, 5, 7, 8]
 
 

@@ -47,6 +47,7 @@ def test_the_first_that_answers_speaks():
     assert roles.answering is BOT
     assert list(roles) == ["user", "bot", "other"]
     assert roles.asking.name == "user"
+    assert Roles([Role("user", "U:", ""), Role("scene", "S:", ""), BOT]).asking.name == "user"
     assert Roles([BOT]).asking is BOT
     assert Roles([Role("scene", "S:", ""), Role("guest", "G:", ""), BOT]).asking.name == "guest"
 

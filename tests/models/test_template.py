@@ -183,6 +183,7 @@ def test_a_message_is_checked_when_made(fields, reason):
         ((), (), "at least one token"),
         ((1,), (float("nan"),), "0 or more"),
         ((1,), (-1.0,), "0 or more"),
+        ((1,), (float("inf"),), "0 or more"),
     ],
 )
 def test_a_sample_is_checked_when_made(tokens, weights, reason):

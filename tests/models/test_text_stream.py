@@ -93,6 +93,12 @@ def test_a_stop_that_did_not_come_is_given_back():
     assert Chunks([b"1 <", b"e", b"n"]).stream(["<end>"])[1] == ["1 ", "", "", "<en"]
 
 
+@pytest.mark.parametrize("chunks", [[b"abcd"], [b"a", b"b", b"c", b"d"], [b"abc", b"d"]])
+def test_the_stop_that_is_complete_first_ends_the_answer(chunks):
+    stream, pieces = Chunks(chunks).stream(["abcd", "c"])
+    assert "".join(pieces) == "ab" and stream.stopped == "c"
+
+
 @pytest.mark.parametrize("stop", [[""], ["a", ""], "abc"])
 def test_an_empty_stop_is_refused(stop):
     with pytest.raises(ValueError, match="stop must be a list of texts"):

@@ -64,6 +64,7 @@ def test_another_file_is_refused_by_name(vocabulary_path, tmp_path):
         "gap": b"\n".join(lines[:300] + lines[301:]),
         "length": b"\n".join([*lines[:300], b"301 'ab' 7", *lines[301:]]),
         "literal": b"\n".join([*lines[:300], b"301 open('x') 2", *lines[301:]]),
+        "syntax": b"\n".join([*lines[:300], b"301 'a 2", *lines[301:]]),
         "short": b"\n".join(lines[:100]),
     }
     for name, content in broken.items():

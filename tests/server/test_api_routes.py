@@ -28,7 +28,8 @@ def test_infer_on_text_and_tokens(server, source):
 
 
 @pytest.mark.parametrize("source, kept", [
-    ({"messages": [{"role": "user", "text": "q", "weight": 0}]}, {"messages": [{"role": "user", "text": "q", "weight": 0.0, "no_loss": False}]}),
+    ({"messages": [{"role": "user", "text": "q", "weight": 0}]},
+     {"messages": [{"role": "user", "text": "q", "weight": 0.0, "no_loss": False}]}),
     ({"lessons": [{"messages": [{"role": "user", "text": "q", "no_loss": True}]}]},
      {"lessons": [{"messages": [{"role": "user", "text": "q", "weight": 1.0, "no_loss": True}]}]}),
     ({"text": "t"}, {"text": "t"}),

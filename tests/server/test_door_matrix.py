@@ -74,8 +74,8 @@ def test_from_our_own_page(server, route):
 
 
 @EACH
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1:1", "127.0.0.1.evil.example:{port}", "localhost.:{port}",
-                                  "user@127.0.0.1:{port}", "10.0.0.1:{port}", "[::2]:{port}"])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1:1", "127.0.0.1.evil.example:{port}",
+                                  "localhost.:{port}", "user@127.0.0.1:{port}", "10.0.0.1:{port}", "[::2]:{port}"])
 def test_under_a_foreign_name(server, route, host):
     status, _, value = send(server, route, {"Host": host.format(port=server.port)})
     assert status == 403
@@ -89,7 +89,8 @@ def test_under_our_own_names(server, route, host):
 
 
 @EACH
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "application/jsonx"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1",
+                                  "application/jsonx"])
 def test_with_another_content_type(server, route, kind):
     status, _, value = send(server, route, {"Content-Type": kind})
     assert status == (415 if route.method == "POST" else 200)

@@ -60,7 +60,9 @@ def test_no_library_teaches_twice_by_itself(server):
     assert "x-should-retry" not in server.http.put(server.url + "/train").headers
 
 
-LINE = re.compile(r"request=req-[0-9a-f]{16} method=\w+ route=\S+ status=\d{3} code=\S+ bytes_in=\d+ bytes_out=\d+ seconds=\d+\.\d{3} ticket=\S+")
+LINE = re.compile(
+    r"request=req-[0-9a-f]{16} method=\w+ route=\S+ status=\d{3} code=\S+ bytes_in=\d+ bytes_out=\d+ seconds=\d+\.\d{3} ticket=\S+"
+)
 
 
 def test_one_line_a_request_without_a_word_of_the_user(server, caplog):

@@ -12,7 +12,6 @@ from tests.server.running import check_error
 
 MB = 2**20
 BODIES = {route.path.replace("<name>", "one"): route.body for route in ROUTES if route.body}
-NESTED = {"/infer": {"messages": 1}, "/train": {"messages": 1, "lessons": 1}}
 
 
 def fields():
@@ -28,7 +27,8 @@ def fields():
 
 
 FIELDS = list(fields())
-EACH = pytest.mark.parametrize("path, place, part, root", FIELDS, ids=[f"{path}-{'.'.join(map(str, place))}" for path, place, _, _ in FIELDS])
+IDS = [f"{path}-{'.'.join(map(str, place))}" for path, place, _, _ in FIELDS]
+EACH = pytest.mark.parametrize("path, place, part, root", FIELDS, ids=IDS)
 RAW = {
     "NaN": b"NaN",
     "Infinity": b"Infinity",
@@ -131,7 +131,8 @@ def test_unknown_fields(server, path):
 def test_an_unknown_field_comes_with_help(server):
     check_error(server.post("/infer", {"text": "x", "temperatur": 1}), 400, "temperatur", "did you mean temperature?")
     check_error(server.post("/save", {"nme": "x"}), 400, "nme", "allowed is name")
-    check_error(server.post("/infer", {"messages": [{"role": "user", "text": "x", "weight": 1}]}), 400, "messages[0].weight", "role or text")
+    inside = server.post("/infer", {"messages": [{"role": "user", "text": "x", "weight": 1}]})
+    check_error(inside, 400, "messages[0].weight", "weight is unknown in messages[0], allowed is role or text")
 
 
 @pytest.mark.parametrize("path", BODIES)
@@ -150,14 +151,17 @@ def test_a_key_that_comes_twice_inside(server):
 
 
 @pytest.mark.parametrize("path", BODIES)
-@pytest.mark.parametrize("data", [b"null", b"[]", b'"text"', b"1", b"   ", b"{}x", b"{", b"\xef\xbb\xbf{}", b"{}{}", b"[" * 100_000, b"\x00"])
+@pytest.mark.parametrize(
+    "data", [b"null", b"[]", b'"text"', b"1", b"   ", b"{}x", b"{", b"\xef\xbb\xbf{}", b"{}{}", b"[" * 100_000, b"\x00"]
+)
 def test_bodies_that_are_no_object(server, path, data):
     check_error(server.post_raw(path, data), 400, word="body")
 
 
 @pytest.mark.parametrize("path, model", [("/infer", InferBody), ("/train", TrainBody)])
 def test_exactly_one_way_to_say_it(server, path, model):
-    goods = {"messages": [{"role": "user", "text": "x"}], "text": "x", "tokens": text_for(path), "lessons": [{"messages": [{"role": "user", "text": "x"}]}]}
+    lesson = {"messages": [{"role": "user", "text": "x"}]}
+    goods = {**lesson, "text": "x", "tokens": text_for(path), "lessons": [lesson]}
     for way in model.ways:
         assert server.post(path, {way: goods[way]}).status_code == 200
         for other in model.ways:
@@ -169,7 +173,8 @@ def test_exactly_one_way_to_say_it(server, path, model):
 
 
 def test_bounds_are_named(server):
-    check_error(server.post("/infer", {"text": "x", "temperature": 11}), 400, "temperature", "temperature is 11, it must be a number from 0 to 10")
+    hot = server.post("/infer", {"text": "x", "temperature": 11})
+    check_error(hot, 400, "temperature", "temperature is 11, it must be a number from 0 to 10")
     check_error(server.post("/infer", {"text": "x", "seed": 2**63}), 400, "seed", f"an integer from 0 to {2**63 - 1} or null")
     check_error(server.post("/infer", {"text": "x", "top_p": 0}), 400, "top_p", "a number above 0 to 1")
     check_error(server.post("/train", {"text": "x", "lr": 1}), 400, "lr", "a number above 0 and below 1 or null")
@@ -179,7 +184,8 @@ def test_bounds_are_named(server):
     check_error(server.post("/load", {}), 400, "name", "missing")
     check_error(server.post("/load", {"name": "A"}), 400, "name", "a text matching ^[a-z0-9][a-z0-9._-]{0,63}$")
     check_error(server.post("/infer", {"text": "x", "session": "a" * 65}), 400, "session", "matching ^[a-z0-9]")
-    check_error(server.post("/infer", {"text": "a" * 4_000_001}), 400, "text", "a text of 4000001 characters, it must be a text of 1 to 4000000")
+    long = server.post("/infer", {"text": "a" * 4_000_001})
+    check_error(long, 400, "text", "a text of 4000001 characters, it must be a text of 1 to 4000000")
     for weight in (-0.1, 100.1):
         lesson = {"messages": [{"role": "user", "text": "x", "weight": weight}]}
         check_error(server.post("/train", lesson), 400, "messages[0].weight", "a number from 0 to 100")

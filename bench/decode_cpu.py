@@ -1,6 +1,6 @@
 """Decoding speed on the CPU: the network in torch, the native step, and the `rwkv` package, on random weights.
 
-    python bench/decode_cpu.py [9M] [0.1B]
+    python -m bench.decode_cpu [9M] [0.1B]
 
 A line for each: milliseconds a step (median and fastest), tokens a second and GB of weights read a second at the median.
 The first line of a size is how fast this machine reads memory of that size at all, with the same threads. The ways take
@@ -20,8 +20,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from rwkv_models.initialise import initialise
 from rwkv_models.native_decode import NativeDecode
@@ -112,9 +110,9 @@ class Package:
         self.process.communicate()
 
 
-def main(names: list[str]) -> None:
-    """Measure and print."""
-    for name in names:
+def main() -> None:
+    """Measure and print the shapes named on the command line, or all."""
+    for name in sys.argv[1:] or SHAPES:
         network = random_network(SHAPES[name])
         read = sum(p.nbytes for p in network.parameters()) - network.emb.weight.nbytes
         memory = torch.ones(read // 4)
@@ -143,4 +141,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(SHAPES))
+    main()

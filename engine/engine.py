@@ -216,7 +216,7 @@ class Engine:
         ticket = self._ticket("data")
         if "path" in body:
             path = (self.data / body["path"]).resolve()
-            if not path.is_relative_to(self.data.resolve()) or not path.is_file():
+            if not path.is_relative_to(self.data.resolve()) or not path.is_file() or self._own(path):
                 raise NotFound(f"path: there is no file {body['path']} under the data folder", "path")
             name, content = path.name, path.read_bytes()
         else:
@@ -249,6 +249,11 @@ class Engine:
 
         self._on_owner(ticket, take)
         return ticket
+
+    def _own(self, path: Path) -> bool:
+        """Whether a file under the data folder is the program's own (token, journal, checkpoints, sessions): no lesson is in it."""
+        first = path.relative_to(self.data.resolve()).parts[0]
+        return first.startswith(".") or first in ("token", "journal", "checkpoints", "sessions")
 
     def datasets(self) -> list[dict]:
         """The sets that were read since the start."""

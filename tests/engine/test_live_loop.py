@@ -225,5 +225,7 @@ def test_a_file_of_lessons_is_read_and_taught(engine):
     told = engine.load_data({"name": "sums", "content": content, "format": "jsonl", "train": True}).result(120)
     assert told["lessons"] == 2 and [p["line"] for p in told["problems"]] == [2] and told["learned"]
     assert engine.datasets()[-1]["dataset"] == "sums"
-    with pytest.raises(NotFound):
-        engine.load_data({"path": "none.jsonl"})
+    (engine.data / "token").write_text("secret")
+    for path in ("none.jsonl", "token", "journal", "sessions/kept.json"):
+        with pytest.raises(NotFound):
+            engine.load_data({"path": path})

@@ -51,7 +51,8 @@ def test_utf16_is_said(codec):
 
 
 def test_documents_of_a_text():
-    content = b"\xef\xbb\xbf\r\n  One.\r\n\r\nStill one.\r\n\r\n<|endoftext|>\n<|endoftext|>\n \nTwo <|endoftext|> still.\n <|endoftext|> \n\n"
+    content = b"\xef\xbb\xbf\r\n  One.\r\n\r\nStill one.\r\n\r\n<|endoftext|>\n"
+    content += b"<|endoftext|>\n \nTwo <|endoftext|> still.\n <|endoftext|> \n\n"
     dataset = read(content, "a.txt")
     assert [(lesson.text, lesson.line) for lesson in dataset.lessons] == [
         ("  One.\n\nStill one.", 2),

@@ -131,6 +131,20 @@ def test_large_and_tiny_activations_saturate_as_the_functions_do():
 
 
 @needs_native
+def test_where_activations_are_small_the_epsilons_of_the_norms_count():
+    net = network(SMALL)
+    with torch.no_grad():
+        net.emb.weight.mul_(3e-3)
+        for block in net.blocks:
+            block.att.value.weight.mul_(0.02)
+    read = tokens(net, 2)
+    logits, new = NativeDecode(net).step(read, net.zero_state(2))
+    with torch.no_grad():
+        expected, expected_state = net(read[:, None], None, head="last")
+    assert relative(logits, expected) < 1e-5 and worst((new, expected_state)) < 1e-5
+
+
+@needs_native
 def test_weights_changed_in_place_are_seen_at_once():
     net = network(SMALL)
     native, state, read = NativeDecode(net), warm_state(net, 2), tokens(net, 2)

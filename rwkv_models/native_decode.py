@@ -58,7 +58,8 @@ class NativeDecode:
         shape = network.shape
         for name in ("head_size", "ffn", "rank_w", "rank_a", "rank_v", "rank_g"):
             if getattr(shape, name) % LANES:
-                raise NativeUnavailable(f"native decoding takes sizes that are multiples of {LANES}, this network's {name} is {getattr(shape, name)}")
+                raise NativeUnavailable(f"native decoding takes sizes that are multiples of {LANES}, "
+                                        f"this network's {name} is {getattr(shape, name)}")
         if shape.head_size > MAX_HEAD_SIZE:
             raise NativeUnavailable(f"native decoding takes head sizes up to {MAX_HEAD_SIZE}, this network's is {shape.head_size}")
         names = [*NETWORK, *(f"blocks.{i}.{name}" for i in range(shape.layers) for name in LAYER)]
@@ -97,7 +98,8 @@ class NativeDecode:
         dtype = found[0][1].dtype
         for name, p in found:
             if p.device.type != "cpu" or p.dtype is not dtype or dtype not in (torch.float32, torch.bfloat16):
-                raise NativeUnavailable(f"native decoding takes weights all of fp32 or all of bf16 on the CPU, {name} is {p.dtype} on {p.device}")
+                raise NativeUnavailable("native decoding takes weights all of fp32 or all of bf16 on the CPU, "
+                                        f"{name} is {p.dtype} on {p.device}")
             if p.shape != self._wanted[name] or not p.is_contiguous():
                 raise NativeUnavailable(f"native decoding takes whole weights in one piece of memory, {name} is {list(p.shape)} "
                                         f"with strides {list(p.stride())}")

@@ -29,8 +29,9 @@ def make(tmp_path):
         stand_in(tmp_path / ".venv/bin/python", pip_fails_on)
         stand_in(tmp_path / ".venv/bin/deepspeed")
         stand_in(tmp_path / "tools/nvidia-smi", "" if not gpu else "no such text")
-        environment = {**os.environ, "PATH": f"{tmp_path / 'tools'}{os.pathsep}{os.environ['PATH']}", "MAKEFLAGS": ""}
-        done = subprocess.run(["make", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        environment = {**os.environ, "PATH": f"{tmp_path / 'tools'}{os.pathsep}{os.environ['PATH']}"}
+        environment = {k: v for k, v in environment.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}  # also when make runs this
+        done = subprocess.run(["make", "--no-print-directory", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
         started = [line for line in log.read_text().splitlines() if not line.startswith("nvidia-smi")]
         return done, started
     return run

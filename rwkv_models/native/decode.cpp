@@ -131,7 +131,8 @@ template <int J, int P, class T> inline void column_tile(const Product<T>& p, in
     for (int q = 0; q < P; q++)
         for (int j = 0; j < J; j++) {
             const Lanes s = sum[q][j];
-            store(p.y + int64_t(b + q) * p.out + o + j * LANES, p.after == apply_tanh ? tanh(s) : p.after == apply_sigmoid ? sigmoid(s) : s);
+            float* y = p.y + int64_t(b + q) * p.out + o + j * LANES;
+            store(y, p.after == apply_tanh ? tanh(s) : p.after == apply_sigmoid ? sigmoid(s) : s);
         }
 }
 
@@ -185,7 +186,8 @@ template <class T> void layer_norm(const float* x, const T* weight, const T* bia
 }
 
 // Token shift: y[C] becomes the new shift; its mixes with the old one go to mixed[m * stride + ...].
-template <class T> void mix(const float* y, const T* shift, T* new_shift, const T* const* mixes, int count, int C, float* mixed, int64_t stride) {
+template <class T> void mix(const float* y, const T* shift, T* new_shift, const T* const* mixes, int count, int C, float* mixed,
+                            int64_t stride) {
     for (int i = 0; i < C; i += LANES) {
         const Lanes now = load(y + i), change = load(shift + i) - now;
         store(new_shift + i, now);
@@ -312,7 +314,8 @@ extern "C" int rwkv7_decode_step(const Sizes* size, const void* const* weights, 
         using T = decltype(zero);
         const auto* net = reinterpret_cast<const Network<T>*>(weights);
         const auto* states = reinterpret_cast<const LayerState<T>*>(state);
-        return step<T>(*size, *net, reinterpret_cast<const Layer<T>*>(net + 1), states, states + size->layers, tokens, logits, batch, threads);
+        const auto* layers = reinterpret_cast<const Layer<T>*>(net + 1);
+        return step<T>(*size, *net, layers, states, states + size->layers, tokens, logits, batch, threads);
     };
     return bf16 ? run(Bf16{}) : run(0.f);
 }

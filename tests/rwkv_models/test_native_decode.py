@@ -78,7 +78,8 @@ def shapes():
     for head_size in (16, 32, 64, 128):
         for layers in (1, choose.choice((2, 3))):
             ranks = {f"rank_{x}": 16 * choose.randint(1, 6) for x in "wavg"}
-            yield Shape(layers, head_size * choose.randint(1, 3), choose.randint(50, 300), head_size, ffn=16 * choose.randint(2, 40), **ranks)
+            channels, vocabulary, ffn = head_size * choose.randint(1, 3), choose.randint(50, 300), 16 * choose.randint(2, 40)
+            yield Shape(layers, channels, vocabulary, head_size, ffn=ffn, **ranks)
 
 
 @needs_native
@@ -231,8 +232,9 @@ def test_a_row_depends_neither_on_threads_nor_on_the_other_rows(batch, threads):
 
 
 @needs_native
-@pytest.mark.parametrize("name", ["blocks.0.att.w2", "blocks.0.att.w1", "blocks.1.att.k_k", "blocks.1.att.ln_x.weight", "blocks.0.ffn.key.weight",
-                                  "blocks.0.ffn.value.weight", "blocks.1.att.receptance.weight", "ln_out.bias", "head.weight"])
+@pytest.mark.parametrize("name", [
+    "blocks.0.att.w2", "blocks.0.att.w1", "blocks.1.att.k_k", "blocks.1.att.ln_x.weight", "blocks.0.ffn.key.weight",
+    "blocks.0.ffn.value.weight", "blocks.1.att.receptance.weight", "ln_out.bias", "head.weight"])
 def test_nan_passes_through(name):
     net = network(SMALL)
     net.get_parameter(name).data.view(-1)[3] = torch.nan

@@ -46,8 +46,7 @@ def held_out(network: torch.nn.Module, data: Packed, device: str) -> dict[str, t
     found: dict[str, list[float]] = {}
     for source, name in enumerate(data.names):
         documents = np.flatnonzero(data.sources == source)
-        part = Packed(data.tokens, data.offsets, data.sources, data.names)
-        pieces = [part.tokens[part.offsets[d] : min(part.offsets[d + 1], part.offsets[d] + 513)].astype(np.int64) for d in documents]
+        pieces = [data.tokens[data.offsets[d] : min(data.offsets[d + 1], data.offsets[d] + 513)].astype(np.int64) for d in documents]
         pieces = [p for p in pieces if len(p) > 1]
         total = count = 0.0
         for start in range(0, len(pieces), 64):
@@ -136,7 +135,7 @@ def main() -> None:
             print(f"step={step} loss={value:.4f} smooth={smooth:.4f} rate={rate:.3f} tokens_per_s={speed:.0f} epoch={step * options.batch / len(rows):.2f}", flush=True)
             print(json.dumps({"step": step, "loss": value, "rate": rate, "tokens_per_s": speed}), file=log, flush=True)
     state = {name: p.detach().to(torch.bfloat16).cpu().contiguous() for name, p in network.named_parameters()}
-    names, part, size = [[]], 0, 0
+    names, size = [[]], 0
     for name, tensor in state.items():
         if size + tensor.nbytes > 12e6:
             names.append([])

@@ -108,7 +108,7 @@ def learn_chunks(network, batch: Batch, state: State | None, backward: Backward,
     """
     spans = even_spans(batch.length, ctx_len)
     size = len(spans) if bptt_range is None else bptt_range
-    state = network.zero_state(batch.inputs_BT.shape[0]) if state is None else state
+    state = network.initial_state(batch.inputs_BT.shape[0]) if state is None else state
     first_gradient = None
     for start in range(0, len(spans), size):
         group = [batch.span(*span) for span in spans[start : start + size]]

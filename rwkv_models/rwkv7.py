@@ -172,6 +172,10 @@ class RWKV7(nn.Module):
         return State(shift(), shift(), tuple(
             like.new_zeros(batch, shape.heads, N, N, dtype=wkv_dtype) for _ in range(shape.layers)))
 
+    def initial_state(self, batch: int = 1) -> State:
+        """The state that a sequence begins from when no other is given."""
+        return self.zero_state(batch)
+
     def forward(self, tokens_BT: Tensor, state: State | None = None, lengths_B: Tensor | None = None,
                 head: str = "all") -> tuple[Tensor, State]:
         """Read tokens after `state`; return (output, new state).
@@ -181,7 +185,7 @@ class RWKV7(nn.Module):
         "none" → the normalised hidden vectors [B, T, C] that `self.head` turns into logits.
         """
         B, T = tokens_BT.shape
-        state = self.zero_state(B) if state is None else state
+        state = self.initial_state(B) if state is None else state
         keep_BT1 = None
         if lengths_B is not None:
             keep_BT1 = (torch.arange(T, device=tokens_BT.device) < lengths_B.unsqueeze(1)).unsqueeze(2).to(self.emb.weight.dtype)

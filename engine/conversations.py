@@ -45,8 +45,6 @@ class Conversations:
             self.batch.step(self.versions.number, self.versions.stamp)
         except Exception:
             self.batch.fail(EngineError("the model failed while it was answering; see the server's log"))
-            for session in self.sessions:
-                session.busy = False
             log.exception("decoding failed")
 
     def options(self, given: InferOptions, names: set[str]) -> InferOptions:
@@ -116,7 +114,7 @@ class Conversations:
     # -- keeping a turn
 
     def _keep_turn(self, session: Session, turns: int, messages: list[dict], start: int, generation: Generation, state: State | None) -> dict:
-        if generation.finish_reason in ("cancelled", "error") and not generation.text:
+        if generation.finish_reason == "error" or (generation.finish_reason == "cancelled" and not generation.text):
             return {"session": session.name, "turn": None}
         tokens = self._closed(generation)
         if state is not None and generation.stamps == {self.versions.stamp}:

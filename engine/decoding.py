@@ -6,6 +6,7 @@ import logging
 from collections import deque
 
 import torch
+from torch import Tensor
 
 from engine.errors import EngineError
 from engine.generation import Generation
@@ -63,6 +64,7 @@ class DecodeBatch:
         """End every open answer with an error."""
         for generation in self.generations():
             generation.fail(error)
+            generation.close(None)
         self._reading.clear()
         self._running, self._state = [], None
 
@@ -85,16 +87,22 @@ class DecodeBatch:
 
     def _write(self, version: int, stamp: int) -> None:
         last = torch.tensor([generation.tokens[-1] for generation in self._running])
-        if self._native is not None:
-            output, self._state = self._native.step(last, self._state)
-        else:
-            tokens = last.to(self.network.emb.weight.device).unsqueeze(1)
-            output, self._state = self.network(tokens, self._state, head="last")
+        output, self._state = self._decode(last)
         for generation in self._running:
             generation.touch(version, stamp)
             generation.consumed += 1
         self._offer(self._running, output)
         self._sweep()
+
+    def _decode(self, tokens_B: Tensor) -> tuple[Tensor, State]:
+        """One step of all running answers. The batch alone holds its state, so the native step may write over it."""
+        if self._native is not None:
+            try:
+                return self._native.step(tokens_B, self._state, into=self._state.map(Tensor.contiguous))
+            except NativeUnavailable as reason:  # the weights lie elsewhere or otherwise than at the start
+                log.warning("decode=torch reason=%s", reason)
+                self._native = None
+        return self.network(tokens_B.to(self.network.emb.weight.device).unsqueeze(1), self._state, head="last")
 
     def _offer(self, generations: list[Generation], logits_BV) -> None:
         """Let each generation draw from its row; one that cannot ends alone."""
@@ -111,8 +119,8 @@ class DecodeBatch:
                 generation.close(None)
         self._reading = deque(g for g in self._reading if g.finish_reason is None)
         for row, generation in enumerate(self._running):
-            if generation.finish_reason not in (None, "error"):
-                generation.close(self._state.row(row))
+            if generation.finish_reason is not None:
+                generation.close(None if generation.finish_reason == "error" else self._state.row(row))
         rows = [row for row, g in enumerate(self._running) if g.finish_reason is None]
         if len(rows) < len(self._running):
             self._running = [self._running[row] for row in rows]

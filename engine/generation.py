@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from engine.ticket import Ticket
 from models.text_stream import TextStream
 from models.tokenizer import Tokenizer
 from rwkv_models.state import State
+
+log = logging.getLogger("ouroboros.generation")
 
 
 class Generation:
@@ -42,6 +45,7 @@ class Generation:
         self.logprobs: list[dict] = []
         self._strip = strip
         self._on_close = on_close
+        self._error: BaseException | None = None
         if opening:
             self._emit(opening)
 
@@ -84,17 +88,27 @@ class Generation:
             if self._strip:
                 self.text = self.text.rstrip()
 
-    def close(self, state: State | None) -> None:
-        """Hand the reader the whole answer; `state` is that after `consumed` tokens, where it is known."""
-        result = self.result()
-        if self._on_close is not None:
-            result |= self._on_close(self, state)
-        self.ticket.finish(result)
-
     def fail(self, error: BaseException) -> None:
-        """End the answer with an error."""
+        """No more tokens, because of an error; `close` tells the reader."""
         self.finish_reason = "error"
-        self.ticket.fail(error)
+        self._error = error
+
+    def close(self, state: State | None) -> None:
+        """Hand the reader the whole answer, or the error; `state` is that after `consumed` tokens, where it is known.
+
+        Called once, whichever way the answer ended: this is where its session is free again.
+        """
+        result, error = self.result(), self._error
+        if self._on_close is not None:
+            try:
+                result |= self._on_close(self, state)
+            except Exception as problem:
+                log.exception("answer=%s could not be kept", self.ticket.id)
+                error = error or problem
+        if error is None:
+            self.ticket.finish(result)
+        else:
+            self.ticket.fail(error)
 
     def result(self) -> dict:
         """The fields of /infer's answer that every answer has."""

@@ -66,11 +66,6 @@ class Lessons:
     def __bool__(self) -> bool:
         return self._running is not None or bool(self._queue)
 
-    @property
-    def waiting(self) -> int:
-        """Lessons that are not begun."""
-        return len(self._queue)
-
     # -- asking
 
     def add(self, ticket: Ticket, job: Job) -> None:

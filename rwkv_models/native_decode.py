@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rwkv_models.rwkv7 import RWKV7, Shape
+from rwkv_models.rwkv7 import RWKV7
 from rwkv_models.state import State
 
 SOURCE = Path(__file__).parent / "native" / "decode.cpp"  # and the headers beside it

@@ -32,9 +32,9 @@ class LiveModel:
         if cuda and not torch.cuda.is_available():
             raise ValueError('model.device is "cuda", but torch sees no GPU here; "auto" or "cpu" would run')
         self.device = torch.device("cuda" if cuda else "cpu")
-        precision = config.model.precision if config.model.precision != "auto" else "bf16" if cuda else "fp32"
-        if precision == "bf16" and config.deepspeed.zero_stage == 0:
-            raise ValueError("model.precision bf16 needs deepspeed.zero_stage 1 or more, where the optimizer keeps fp32 masters")
+        precision = config.model.precision
+        if precision == "auto":
+            precision = "bf16" if cuda and config.deepspeed.zero_stage > 0 else "fp32"
         self.file = Path(config.model.file) if config.model.file else EMBEDDED
         self.name = self.file.stem if config.model.file else "tiny"
         if not cuda:

@@ -49,7 +49,7 @@ def test_the_shipped_configs_are_for_the_three_machines():
     assert (tiny.train.lr, tiny.train.until_loss, tiny.train.max_epochs) == (1e-4, 0.1, 20)
     assert (tiny.train.replay, tiny.train.general, tiny.train.general_tokens, tiny.optimizer.weight_decay) == (3, 4, 48, 0.0)
     assert large.model.file == small.model.file == "data/models/rwkv7-g1-2.9b.pth" and large.model.tokenizer == "world"
-    assert large.train.lr == small.train.lr == 1e-5 and large.deepspeed.zero_stage == 0
+    assert large.train.lr == small.train.lr == 1e-5 and large.deepspeed.zero_stage == 1
     assert (small.deepspeed.zero_stage, small.deepspeed.offload_optimizer, small.train.ctx_len) == (2, "cpu", 1024)
 
 
@@ -273,3 +273,12 @@ def test_another_suffix_is_refused():
 
 def test_a_config_error_is_a_value_error():
     assert issubclass(ConfigError, ValueError)
+
+
+def test_bf16_needs_a_stage_that_keeps_fp32_copies(tmp_path):
+    file = tmp_path / "half.toml"
+    file.write_text('[model]\nprecision = "bf16"\n')
+    with pytest.raises(ConfigError, match=r"model.precision: got \"bf16\"; allowed: .*zero_stage 1"):
+        load_config(file)
+    file.write_text('[model]\nprecision = "bf16"\n[deepspeed]\nzero_stage = 1\n')
+    assert load_config(file).model.precision == "bf16"

@@ -35,17 +35,21 @@ class Conversations:
         self._waiting: deque[Generation] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._waiting) or len(self.batch) > 0
+        return bool(self._waiting) or bool(self.batch)
 
     def step(self) -> None:
         """Let in who waits, then read and write a little of every open answer."""
+        for generation in [g for g in self._waiting if g.ticket.cancelled.is_set()]:
+            self._waiting.remove(generation)
+            generation.end("cancelled")
+            generation.close(None)
         while self._waiting and not self.batch.full:
             self.batch.add(self._waiting.popleft())
-        try:
-            self.batch.step(self.versions.number, self.versions.stamp)
-        except Exception:
-            self.batch.fail(EngineError("the model failed while it was answering; see the server's log"))
-            log.exception("decoding failed")
+        self.batch.step(self.versions.number, self.versions.stamp)
+
+    def fail(self, error: Exception) -> None:
+        """A step raised: nobody knows how far it came, so every open answer ends."""
+        self.batch.fail(EngineError("the model failed while it was answering; see the server's log"))
 
     def options(self, given: InferOptions, names: set[str]) -> InferOptions:
         """The caller's options, the rest from the config script."""
@@ -57,7 +61,7 @@ class Conversations:
     def infer(self, ticket: Ticket, source: dict, options: InferOptions, name: str | None) -> None:
         """Begin an answer to a body of /infer."""
         if "messages" in source and name is not None:
-            session = self.sessions.open(name)
+            session = self.sessions.find(name)
             self.ask(ticket, session, len(session.turns), source["messages"], options)
         elif name is not None:
             raise BadRequest("session: a session is a conversation and needs messages, not text or tokens", "session")
@@ -66,7 +70,7 @@ class Conversations:
         else:
             tokens = source.get("tokens")
             if tokens is None:
-                tokens = [*self.model.template.begin, *self.model.tokenizer.encode(source["text"])]
+                tokens = [*self.model.template.begin, *self._encode(source["text"])]
             elif max(tokens) >= self.model.tokenizer.vocab_size:
                 raise BadRequest(f"tokens: ids go from 0 to {self.model.tokenizer.vocab_size - 1}, got {max(tokens)}", "tokens")
             self._begin(ticket, list(tokens), options, chat=False)
@@ -79,11 +83,19 @@ class Conversations:
         fresh = self._prompt(messages, options, first=not before)
 
         def keep(generation: Generation, state: State | None) -> dict:
-            session.busy = False
-            return self._keep_turn(session, turns, messages, len(before), generation, state)
+            try:
+                return self._keep_turn(session, turns, messages, len(before), generation, state)
+            finally:
+                self.sessions.end(session)
 
         self._begin(ticket, [*before, *fresh], options, chat=True, on_close=keep)
-        session.busy = True
+        self.sessions.begin(session)
+
+    def _encode(self, text: str) -> list[int]:
+        try:
+            return self.model.tokenizer.encode(text)
+        except ValueError as error:  # a vocabulary need not have every character
+            raise BadRequest(f"text: {error}", "text") from None
 
     def _prompt(self, messages: list[dict], options: InferOptions, first: bool) -> list[int]:
         try:
@@ -93,12 +105,11 @@ class Conversations:
         return prompt if first else prompt[len(self.model.template.begin) :]
 
     def _begin(self, ticket: Ticket, prompt: list[int], options: InferOptions, chat: bool, on_close=None) -> None:
-        known, state = self._longest_known(prompt)
         suffix = self.model.roles.answering.suffix if chat else None
         if isinstance(suffix, tuple):
             options = options.model_copy(update={"stop_tokens": [*options.stop_tokens, suffix[0]]})
         self._waiting.append(Generation(
-            ticket, self.model.tokenizer, prompt, options, known=known, state=state,
+            ticket, self.model.tokenizer, prompt, options, known=self._longest_known,
             stop_texts=[suffix] if isinstance(suffix, str) else [], opening=THINK if chat and options.think else "", strip=chat,
             on_close=on_close))
 
@@ -114,15 +125,16 @@ class Conversations:
     # -- keeping a turn
 
     def _keep_turn(self, session: Session, turns: int, messages: list[dict], start: int, generation: Generation, state: State | None) -> dict:
-        if generation.finish_reason == "error" or (generation.finish_reason == "cancelled" and not generation.text):
-            return {"session": session.name, "turn": None}
+        if generation.finish_reason == "error":
+            return {}
+        if generation.finish_reason == "cancelled" and (turns < len(session.turns) or not generation.written):
+            return {"session": session.name, "turn": None}  # half an answer never takes the place of a whole one
         tokens = self._closed(generation)
         if state is not None and generation.stamps == {self.versions.stamp}:
             self.cache.put(tuple(generation.tokens[: generation.consumed]), self.versions.stamp, state)
         turn = Turn(tuple(messages), generation.text, tuple(tokens[start:]), (generation.first_version, generation.last_version),
                     generation.finish_reason)
-        session.turns[turns:] = [turn]
-        self.sessions.store(session)
+        self.sessions.store(session, [*session.turns[:turns], turn])
         return {"session": session.name, "turn": turns + 1}
 
     def _closed(self, generation: Generation) -> list[int]:
@@ -137,17 +149,16 @@ class Conversations:
             return [*generation.tokens, *suffix[1:]]
         if generation.finish_reason == "length":
             return [*generation.tokens, *suffix]
-        body = self.model.tokenizer.encode(role.joint + generation.text) if generation.text else []
+        text = generation.text.removeprefix(generation.opening)  # which the prompt ends with
+        body = self.model.tokenizer.encode(text if generation.opening else role.joint + text) if text else []
         return [*generation.tokens[: generation.prompt_length], *body, *suffix]
 
     def corrected(self, session: Session, number: int, text: str) -> None:
         """Put another answer in the place of a turn's; later turns stay."""
-        if session.busy:
-            raise Conflict(f"session: {session.name} is writing an answer, correct it when it is there", "session")
         old, template = session.turn(number), self.model.template
         text = template.clean(text)
         first = () if number > 1 else template.begin
         asked = [t for m in self.model.messages(list(old.messages)) for part in template.piece(m) for t in part]
         answer = template.piece(self.model.messages([{"role": self.model.roles.answering.name, "text": text}])[0])
-        session.turns[number - 1] = Turn(old.messages, text, (*first, *asked, *answer.prefix, *answer.body), old.versions, "corrected")
-        self.sessions.store(session)
+        turn = Turn(old.messages, text, (*first, *asked, *answer.prefix, *answer.body), old.versions, "corrected")
+        self.sessions.store(session, [*session.turns[: number - 1], turn, *session.turns[number:]])

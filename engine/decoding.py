@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -14,15 +15,19 @@ from rwkv_models.native_decode import NativeDecode, NativeUnavailable
 from rwkv_models.state import State, join
 
 log = logging.getLogger("ouroboros.decoding")
+FAR_BEHIND = 512
+"""Pieces that a reader may leave untaken before his answer is set aside."""
 
 
 class DecodeBatch:
     """Open generations. The owner thread calls `step` again and again; nothing here waits."""
 
-    def __init__(self, network, limit: int, prefill_slice: int):
+    def __init__(self, network, limit: int, prefill_slice: int, wake: Callable[[Callable[[], None]], None]):
         self.network = network
         self.limit = limit
         self.prefill_slice = prefill_slice
+        self._wake = wake  # runs a function on the owner thread soon
+        self._aside: list[Generation] = []  # their readers are far behind
         self._reading: deque[Generation] = deque()
         self._running: list[Generation] = []
         self._state: State | None = None  # of the running ones, row by row
@@ -32,13 +37,13 @@ class DecodeBatch:
         except NativeUnavailable as reason:
             log.info("decode=torch reason=%s", reason)
 
-    def __len__(self) -> int:
-        return len(self._reading) + len(self._running)
+    def __bool__(self) -> bool:
+        return bool(self._reading or self._running)
 
     @property
     def full(self) -> bool:
         """No place for another answer."""
-        return len(self) >= self.limit
+        return len(self.generations()) >= self.limit
 
     def add(self, generation: Generation) -> None:
         """Take in an answer to be."""
@@ -46,7 +51,7 @@ class DecodeBatch:
 
     def generations(self) -> list[Generation]:
         """All open ones."""
-        return [*self._reading, *self._running]
+        return [*self._reading, *self._running, *self._aside]
 
     @torch.inference_mode()
     def step(self, version: int, stamp: int) -> None:
@@ -66,9 +71,11 @@ class DecodeBatch:
             generation.fail(error)
             generation.close(None)
         self._reading.clear()
+        self._aside.clear()
         self._running, self._state = [], None
 
     def _read(self, generation: Generation, version: int, stamp: int) -> None:
+        generation.begin()
         generation.touch(version, stamp)
         take = generation.tokens[generation.consumed : min(generation.consumed + self.prefill_slice, generation.prompt_length)]
         tokens = torch.tensor([take], device=self.network.emb.weight.device)
@@ -78,12 +85,31 @@ class DecodeBatch:
         if last:
             self._offer([generation], output)
             self._reading.popleft()
-            self._running.append(generation)
-            self._state = generation.state if self._state is None else join([self._state, generation.state])
-            generation.state = None
+            self._join(generation)
             self._sweep()
         else:
             self._reading.rotate(-1)  # the next slice goes to the next reader
+
+    def _join(self, generation: Generation) -> None:
+        """Let an answer whose prompt is read write along."""
+        self._running.append(generation)
+        self._state = generation.state if self._state is None else join([self._state, generation.state])
+        generation.state = None
+
+    def _set_aside(self, generation: Generation, state: State) -> None:
+        """Write nothing more for a reader who is far behind, until he has caught up or gone: memory is not his to fill."""
+
+        def back() -> None:
+            if generation in self._aside:  # not where the batch failed in between
+                self._aside.remove(generation)
+                self._join(generation)
+
+        generation.state = state
+        self._aside.append(generation)
+        generation.ticket.on_caught_up = lambda: self._wake(back)
+        if generation.ticket.backlog < FAR_BEHIND // 2:  # he caught up just now, before there was anything to call
+            generation.ticket.on_caught_up = None
+            self._wake(back)
 
     def _write(self, version: int, stamp: int) -> None:
         last = torch.tensor([generation.tokens[-1] for generation in self._running])
@@ -121,7 +147,9 @@ class DecodeBatch:
         for row, generation in enumerate(self._running):
             if generation.finish_reason is not None:
                 generation.close(None if generation.finish_reason == "error" else self._state.row(row))
-        rows = [row for row, g in enumerate(self._running) if g.finish_reason is None]
+            elif generation.ticket.backlog > FAR_BEHIND:
+                self._set_aside(generation, self._state.row(row))
+        rows = [row for row, g in enumerate(self._running) if g.finish_reason is None and g not in self._aside]
         if len(rows) < len(self._running):
             self._running = [self._running[row] for row in rows]
             self._state = self._state.rows(rows) if rows else None

@@ -21,20 +21,22 @@ log = logging.getLogger("ouroboros.generation")
 class Generation:
     """A request to /infer from its first prompt token to its last piece.
 
-    The batch calls `read_more` while prompt tokens are left and `take` with the logits of each decode step. `tokens`
-    holds prompt and answer; `state` is the state after `consumed` of them.
+    The batch calls `begin` before it reads the prompt and `take` with the logits of each decode step. `tokens` holds
+    prompt and answer; `state` is the state after `consumed` of them while the batch does not hold it. `known` finds how
+    much of a prompt was read before, and the state after that.
     """
 
-    def __init__(self, ticket: Ticket, tokenizer: Tokenizer, prompt: list[int], options: InferOptions, *, known: int = 0,
-                 state: State | None = None, stop_texts: list[str] = (), opening: str = "", strip: bool = False,
-                 on_close: Callable[[Generation, State | None], dict] | None = None):
+    def __init__(self, ticket: Ticket, tokenizer: Tokenizer, prompt: list[int], options: InferOptions, *,
+                 known: Callable[[list[int]], tuple[int, State | None]] | None = None, stop_texts: list[str] = (), opening: str = "",
+                 strip: bool = False, on_close: Callable[[Generation, State | None], dict] | None = None):
         self.ticket = ticket
         self.options = options
         self.tokenizer = tokenizer
         self.tokens = list(prompt)
         self.prompt_length = len(prompt)
-        self.consumed = known
-        self.state = state
+        self.consumed = 0
+        self.state: State | None = None
+        self.opening = opening
         self.sampler = Sampler(options, tokenizer.vocab_size)
         self.stream = TextStream(tokenizer, [*options.stop, *stop_texts])
         self.stop_tokens = {tokenizer.end_of_text, *options.stop_tokens}
@@ -43,6 +45,7 @@ class Generation:
         self.first_version = self.last_version = -1
         self.stamps: set[int] = set()
         self.logprobs: list[dict] = []
+        self._known = known
         self._strip = strip
         self._on_close = on_close
         self._error: BaseException | None = None
@@ -50,9 +53,15 @@ class Generation:
             self._emit(opening)
 
     @property
-    def waiting(self) -> int:
-        """Prompt tokens not read yet."""
-        return self.prompt_length - self.consumed
+    def written(self) -> int:
+        """Tokens of the answer so far."""
+        return len(self.tokens) - self.prompt_length
+
+    def begin(self) -> None:
+        """Before the first prompt token: take a state that is known for the prompt's beginning, under the weights of now."""
+        if self._known is not None:
+            self.consumed, self.state = self._known(self.tokens)
+            self._known = None
 
     def touch(self, version: int, stamp: int) -> None:
         """Note the weights that the next token comes from."""
@@ -65,6 +74,7 @@ class Generation:
         """Draw a token from the logits after the last one, and end the answer if it must end."""
         if self.ticket.cancelled.is_set():
             return self.end("cancelled")
+        logits_V = logits_V[: self.tokenizer.vocab_size]  # a network may have more rows than there are tokens
         if not math.isfinite(float(logits_V.max())):
             raise FloatingPointError("the model's output is not finite")
         token, likely = self.sampler.draw(logits_V)
@@ -76,7 +86,7 @@ class Generation:
         self._emit(self.stream.push(token))
         if self.stream.stopped is not None:
             return self.end("stop")
-        if len(self.tokens) - self.prompt_length >= self.options.max_tokens:
+        if self.written >= self.options.max_tokens:
             return self.end("length")
         return None
 
@@ -115,7 +125,7 @@ class Generation:
         out = {
             "id": self.ticket.id, "text": self.text, "message": {"role": "assistant", "text": self.text},
             "finish_reason": self.finish_reason,
-            "usage": {"prompt_tokens": self.prompt_length, "completion_tokens": len(self.tokens) - self.prompt_length},
+            "usage": {"prompt_tokens": self.prompt_length, "completion_tokens": self.written},
             "versions": [self.first_version, self.last_version], "session": None, "turn": None, "seed": self.sampler.seed,
         }
         return out | ({"logprobs": self.logprobs} if self.options.logprobs else {})

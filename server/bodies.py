@@ -116,6 +116,7 @@ class LoadDataBody(Sourced):
     shuffle: bool = False
     seed: int | None = Field(None, ge=0, lt=2**63)
     stream: Stream = False
+    idempotency_key: Key | None = Field(None, description="With train: a repeated key trains nothing again.")
 
     @model_validator(mode="after")
     def named(self) -> LoadDataBody:

@@ -30,9 +30,11 @@ from engine.recovery import Past
 from engine.rehearsal import Rehearsal
 from engine.saver import AUTO, Saver
 from engine.session import Sessions, StateCache
+from engine.states import States
 from engine.ticket import Ticket
 from engine.versions import Versions
 from models.lesson import Lesson
+from rwkv_models.state import State
 from rwkv_models.weights_file import WeightsError
 
 log = logging.getLogger("ouroboros.engine")
@@ -70,14 +72,15 @@ class Engine:
             self.model, self.versions, self.journal, history, Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens),
             Probe(self.model.network, general[:PROBE_TEXTS]), self._after_lesson)
         self.kept = Sessions(data / "sessions")
+        self.states = States(data / "states", self.model.network, self.journal, self.versions)
         self.owner = Owner()
         self.conversations = Conversations(
             self.model, self.versions, self.kept, StateCache(STATE_CACHE_BYTES),
-            DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer)
+            DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer, self.states)
         self.owner.work = [self.conversations, self.lessons]
         self.sets = Datasets(data, self.model.roles)
         store = Checkpoints(data / "checkpoints")
-        self.past = Past(self.model, self.versions, self.journal, history, store, self.lessons, train.carry_moments)
+        self.past = Past(self.model, self.versions, self.journal, history, store, self.lessons, self._apply, train.carry_moments)
         self.saver = Saver(store, self.past.snapshot, lambda f: self.owner.call(lambda: self.lessons.exclusive(f)), config.save.keep,
                            self.past.wanted)
         self.saver.current = self.past.recover()
@@ -161,7 +164,7 @@ class Engine:
             session = self.kept.get(name)
             if turn:
                 session.turn(turn)
-            self.kept.create(as_name, session.turns[:turn])
+            self.kept.create(as_name, session.turns[:turn], session.start)
             ticket.finish({"session": as_name, "turns": turn, "from": name})
 
         self._on_owner(ticket, branch)
@@ -262,6 +265,58 @@ class Engine:
     def datasets(self) -> list[dict]:
         """The sets that were read since the start."""
         return self.sets.list()
+
+    # -- states
+
+    def state(self, body: dict) -> Ticket:
+        """Save, load or reset the training memory (kind "train") or the beginning of chats ("infer")."""
+        ticket = self._ticket("state")
+        kind, action = body["kind"], body["action"]
+
+        def act() -> None:
+            record = self.states.record(**body)
+            self.past.history.note(record)
+            self._apply(record)
+            ticket.finish({"kind": kind, "action": action, "name": body.get("name"), "version": record.get("version")})
+
+        if action == "save":
+            self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: self._keep_state(ticket, kind, body["name"], body.get("session"))))
+        else:
+            self._on_owner(ticket, lambda: self._between_lessons(ticket, act))
+        return ticket
+
+    def _keep_state(self, ticket: Ticket, kind: str, name: str, session_name: str | None) -> None:
+        def keep(state: State | None, version: int, tokens: tuple[int, ...] | None) -> None:
+            if state is None:
+                raise EngineError("the state could not be made; see the server's log")
+            file = self.states.files.keep(name, state, kind, version, tokens)
+            ticket.finish({"kind": kind, "action": "save", **file.describe()})
+
+        if kind == "train":
+            if self.lessons.memory is None:
+                raise Conflict("kind: there is no training memory: teach a lesson with keep_state first", "kind")
+            return keep(self.lessons.memory, self.lessons.memory_version, None)
+        session = self.conversations.latest if session_name is None else self.kept.get(session_name)
+        if session is None or not session.turns:
+            raise Conflict("session: no session was answered since the start, name one", "session")
+        tokens = tuple(session.tokens(len(session.turns)))
+        then = lambda state: answering(ticket, lambda: keep(  # noqa: E731
+            state, self.versions.number, None if session.start else tokens))()
+        return self.conversations.read(Ticket("reading"), session, then)
+
+    def _apply(self, record: dict) -> None:
+        """What a state record of the journal does, now or when the program starts."""
+        if record["of"] == "train":
+            self.lessons.memory, self.lessons.memory_version = self.states.compose(record), record.get("version", 0)
+        else:
+            self.conversations.start = self.states.start(record)
+
+    def states_kept(self) -> dict:
+        """The states on disk, and what the training memory and the beginning of chats are now."""
+        start, memory = self.conversations.start, self.lessons.memory
+        return {"states": [file.describe() for file in self.states.files.list()],
+                "train": None if memory is None else {"version": self.lessons.memory_version},
+                "infer": None if start is None else {"version": start.version, "tokens": None if start.tokens is None else len(start.tokens)}}
 
     # -- checkpoints
 

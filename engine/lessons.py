@@ -65,6 +65,7 @@ class Lessons:
         self.probe = probe
         self.earlier: list[Sample] = []
         self.memory: State | None = None  # the training memory
+        self.memory_version = 0  # of the weights that made it
         self.training = False
         self._after = after
         self._queue: deque[Job | Callable[[], None]] = deque()
@@ -199,7 +200,7 @@ class Lessons:
         self.versions.number += 1
         self.versions.moved()
         self.earlier.extend(s for s in job.samples if s.trained > 0)
-        self.memory = run.state
+        self._remember_state(job.plan.keep_state, run.state)
 
     def _afterwards(self, job: Job, probe_before: float) -> float | None:
         """The lesson is learned, whatever happens here. Returns the drift, None where it could not be measured."""
@@ -247,8 +248,8 @@ class Lessons:
             log.warning("lesson=%s replayed=other-digest: another machine or library learned it; the lesson holds, its bits differ", record["id"])
         self.remember(record)
         self.earlier.extend(s for s in samples if s.trained > 0)
-        self.memory = run.state
         self.versions.number = record["version"]
+        self._remember_state(plan.keep_state, run.state)
         self.versions.moved()
 
     def remember(self, record: dict) -> None:
@@ -259,11 +260,15 @@ class Lessons:
                       "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None, "checks": None}
             self._by_key[record["key"]] = {"facts": {"id": record["id"], "source": record["source"]}, "result": result}
 
-    def go_back(self, seq: int, memory: State | None) -> None:
+    def _remember_state(self, keep: bool, state: State | None) -> None:
+        if keep:
+            self.memory, self.memory_version = state, self.versions.number
+
+    def go_back(self, seq: int, memory: State | None, memory_version: int) -> None:
         """The weights are those after record `seq` of the journal: rehearse the lessons that are in them, and no others."""
         self.earlier = [Sample(tuple(s["tokens"]), tuple(s["weights"])) for record in self.history.lessons(seq) for s in record["samples"]]
         self.earlier = [s for s in self.earlier if s.trained > 0]
-        self.memory = memory
+        self.memory, self.memory_version = memory, memory_version
 
 
 def lesson_facts(source: dict, **more) -> dict:

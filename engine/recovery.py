@@ -24,13 +24,14 @@ class Past:
     """Base checkpoint + journal = the model. Belongs to the owner thread, but for `wanted`."""
 
     def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, store: Checkpoints, lessons: Lessons,
-                 carry_moments: bool):
+                 apply: Callable[[dict], None], carry_moments: bool):
         self.model = model
         self.versions = versions
         self.journal = journal
         self.history = history
         self.store = store
         self.lessons = lessons
+        self._apply = apply  # a state record of the journal
         self.carry_moments = carry_moments
 
     def snapshot(self) -> Snapshot:
@@ -39,7 +40,7 @@ class Past:
         parts = {"model": self.model.weights(), "optimizer": self.model.optimizer_tensors(self.carry_moments),
                  "memory": {} if memory is None else {name: t.to("cpu", copy=True) for name, t in memory.named().items()}}
         facts = {"version": self.versions.number, "seq": self.journal.seq, "mark": self.journal.mark(self.journal.seq),
-                 "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest}
+                 "memory_version": self.lessons.memory_version, "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest}
         return Snapshot(parts, facts)
 
     def wanted(self) -> set[str]:
@@ -88,6 +89,8 @@ class Past:
             elif record["seq"] > start and record["kind"] == "lesson":
                 self.lessons.replay(record)
                 replayed += 1
+            if record["kind"] == "state" and (record["seq"] > start or record["of"] == "infer"):
+                self._apply(record)
         self.versions.digest = self.model.digest()
         log.info("version=%d checkpoint=%s replayed=%d", self.versions.number, current.name if current else "none", replayed)
         return current
@@ -119,6 +122,6 @@ class Past:
             put_weights()
             self.versions.number = checkpoint.version
             self.versions.moved()
-            self.lessons.go_back(checkpoint.seq, memory)
+            self.lessons.go_back(checkpoint.seq, memory, checkpoint.manifest["memory_version"])
 
         return put

@@ -43,6 +43,8 @@ class Session:
     name: str
     turns: list[Turn] = field(default_factory=list)
     busy: bool = False
+    start: int = 0
+    """The record of the journal whose state the first turn begins from; 0 is the empty state."""
 
     def turn(self, number: int) -> Turn:
         """Turn `number`, from 1."""
@@ -71,7 +73,7 @@ class Sessions:
                 data = orjson.loads(path.read_bytes())
                 turns = [Turn(tuple(t["messages"]), t["answer"], tuple(t["tokens"]), tuple(t["versions"]), t["finish_reason"])
                          for t in data["turns"]]
-                self._by_name[path.stem] = Session(path.stem, turns)
+                self._by_name[path.stem] = Session(path.stem, turns, start=data.get("start", 0))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("session=%s ignored: its file is not readable (%s)", path, error)
 
@@ -88,11 +90,11 @@ class Sessions:
         """The session of that name, or a new one, which is known from `begin` or `store` on."""
         return self._by_name.get(checked_name(name, "session")) or Session(name)
 
-    def create(self, name: str, turns: list[Turn]) -> Session:
-        """A new session with these turns; its name must be free."""
+    def create(self, name: str, turns: list[Turn], start: int) -> Session:
+        """A new session with these turns and that start; its name must be free."""
         if checked_name(name, "as") in self._by_name:
             raise Conflict(f"as: there is a session {name} already", "as")
-        session = Session(name)
+        session = Session(name, start=start)
         self.store(session, turns)
         return session
 
@@ -112,7 +114,7 @@ class Sessions:
         rows = [{"messages": t.messages, "answer": t.answer, "tokens": t.tokens, "versions": t.versions,
                  "finish_reason": t.finish_reason} for t in turns]
         try:
-            write_file(self.folder / f"{session.name}.json", orjson.dumps({"name": session.name, "turns": rows}))
+            write_file(self.folder / f"{session.name}.json", orjson.dumps({"name": session.name, "start": session.start, "turns": rows}))
         except OSError as error:
             raise EngineError(f"the session {session.name} cannot be written: {error.strerror}", code="disk") from None
         session.turns[:] = turns

@@ -70,6 +70,17 @@ class State:
         """The gradients that a backward left in a `leaf()` state; zeros where none came."""
         return self.map(lambda t: torch.zeros_like(t) if t.grad is None else t.grad)
 
+    def blend(self, other: State, share: float) -> State:
+        """Between this (share 0) and another (share 1), entry by entry."""
+        mixed = zip(self.tensors(), other.tensors(), strict=True)
+        tensors = [torch.lerp(a, b, share) for a, b in mixed]
+        layers = len(self.wkv)
+        return State(tuple(tensors[:layers]), tuple(tensors[layers : 2 * layers]), tuple(tensors[2 * layers :]))
+
+    def faded(self, factor: float) -> State:
+        """The same with the wkv memory scaled by `factor`; the last token's vectors stay, as they are no memory of the past."""
+        return State(self.att_shift, self.ffn_shift, tuple(t * factor for t in self.wkv))
+
     def named(self) -> dict[str, Tensor]:
         """Its tensors by name, for a file: `att_shift.0` … `wkv.11`."""
         return {f"{kind}.{i}": t for kind in KINDS for i, t in enumerate(getattr(self, kind))}

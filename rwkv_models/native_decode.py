@@ -59,10 +59,12 @@ class NativeDecode:
             raise NativeUnavailable(f"native decoding takes head sizes up to {MAX_HEAD_SIZE}, this network's is {shape.head_size}")
         names = [*NETWORK, *(f"blocks.{i}.{name}" for i in range(shape.layers) for name in LAYER)]
         unused = {f"blocks.0.att.v{i}" for i in range(3)}
-        extra = {name for name, _ in network.named_parameters()} ^ (set(names) - unused)
+        _check_adapter(network)
+        # A time_state is where sequences begin; a step from a given state has nothing to do with it.
+        extra = {name for name, _ in network.named_parameters() if not name.endswith(".att.time_state")} ^ (set(names) - unused)
         if extra:
             raise NativeUnavailable(f"native decoding takes a plain RWKV-7, this network differs in {min(extra)}")
-        self._shape, self._names = shape, names
+        self._network, self._shape, self._names = network, shape, names
         self._slots = []  # for each pointer: the parameters of its module, and its name there
         for name in names:
             module, _, last = name.rpartition(".")
@@ -109,8 +111,9 @@ class NativeDecode:
 
         A row's result does not depend on the other rows nor on the number of threads (torch.get_num_threads()).
         Raises IndexError for a token outside the vocabulary, ValueError for a state of another shape, NativeUnavailable
-        when the weights have become something else than at the start.
+        when the weights have become something else than at the start, or an adapter other than a state is in use.
         """
+        _check_adapter(self._network)
         weights, dtype, shape = self._table(), self._dtype, self._shape
         if tokens_B.dim() != 1:
             raise ValueError(f"one token a row, as a tensor of one dimension, not {list(tokens_B.shape)}")
@@ -139,6 +142,12 @@ class NativeDecode:
         if failure:
             raise MemoryError("no memory for a decoding step")
         return logits_BV, new
+
+
+def _check_adapter(network: RWKV7) -> None:
+    adapter = network.adapters.current
+    if adapter is not None and adapter.kind != "state":
+        raise NativeUnavailable(f"native decoding reads the network's own weights alone, the adapter {adapter.name} is in use")
 
 
 def _check(tensors: Sequence[Tensor], count: int, size: tuple[int, ...], dtype: torch.dtype) -> None:

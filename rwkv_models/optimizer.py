@@ -6,6 +6,7 @@ forward reads the same tensors.
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import socket
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from rwkv_models.footprints import Footprints
 
 
 class StepRefused(RuntimeError):
@@ -30,6 +33,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float = 1.0
     w0_rate: float = 2.0
+    state_rate: float = 1.0
     zero_stage: int = 0
     offload_optimizer: str = "none"
     offload_param: str = "none"
@@ -40,14 +44,17 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict]:
     """Trainable parameters by what the recipe does with them; `rate` multiplies the step size of a group.
 
     att.w0 moves at `w0_rate`; weight decay falls on two-dimensional `.weight` matrices only (not on the low-rank
-    factors w1, w2 …, which carry no such suffix, nor on vectors and norms).
+    factors w1, w2 …, which carry no such suffix, nor on vectors, norms and the factors of adapters). A time_state moves at
+    `state_rate`: state tuning wants steps of 1 falling to 0.01, 10^5 times those of weights.
     """
-    fast, decayed, plain = [], [], []
+    fast, state, decayed, plain = [], [], [], []
     for name, p in network.named_parameters():
         if p.requires_grad:
-            (fast if name.endswith("att.w0") else decayed if name.endswith(".weight") and p.squeeze().ndim == 2 else plain).append(p)
+            (fast if name.endswith("att.w0") else state if name.endswith("att.time_state")
+             else decayed if name.endswith(".weight") and p.squeeze().ndim == 2 else plain).append(p)
     groups = [
         {"name": "w0", "params": fast, "weight_decay": 0.0, "rate": recipe.w0_rate},
+        {"name": "state", "params": state, "weight_decay": 0.0, "rate": recipe.state_rate},
         {"name": "decayed", "params": decayed, "weight_decay": recipe.weight_decay, "rate": 1.0},
         {"name": "plain", "params": plain, "weight_decay": 0.0, "rate": 1.0},
     ]
@@ -74,25 +81,63 @@ def deepspeed_config(recipe: Recipe, dtype: torch.dtype) -> dict:
 
 
 class Trainer:
-    """DeepSpeed's engine around a network, reduced to what a lesson needs: backward, step, forget, undo."""
+    """DeepSpeed's engine around a network, reduced to what a lesson needs: backward, step, forget, undo.
+
+    Trains the parameters that require gradients when it is made. To train others, `release` it and make another.
+    """
 
     def __init__(self, network: nn.Module, recipe: Recipe):
         import deepspeed  # here, as it costs a second and a network can be used without it
 
+        self._footprints = Footprints(network)
         dtype = next(network.parameters()).dtype
+        groups = parameter_groups(network, recipe)
+        self._smallest = min((p for group in groups for p in group["params"]), key=Tensor.numel)
         # torch's fused step serves the GPU and, as fast as DeepSpeed's own, host memory; that one would be compiled for a
         # minute, ask for a CUDA toolkit beside a GPU, and count its steps where no copy of tensors would find them.
-        optimizer = torch.optim.AdamW(parameter_groups(network, recipe), lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
+        optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
         self.recipe = recipe
         self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=deepspeed_config(recipe, dtype))
         self.network = self.engine.module
         self._adam: torch.optim.Optimizer = self.engine.basic_optimizer
+        if recipe.zero_stage == 3:
+            self._keep_states_whole()
         self._begin_moments()
+
+    def _keep_states_whole(self) -> None:
+        """ZeRO-3 gathers parameters for the module that holds them; a time_state is read outside of any forward."""
+        persistent = self.engine.optimizer.persistent_parameters
+        for name, p in self.network.named_parameters():
+            if name.endswith("time_state"):
+                p.all_gather([p])
+                if not p.ds_persist:
+                    p.ds_persist = True
+                    persistent.append(p)
+
+    def release(self) -> None:
+        """Let go of the network: no hook, no attribute and no memory of the engine remain; the trainer is of no use afterwards.
+
+        The parameters keep their values; where ZeRO-3 had put them away, they are whole again, in new memory.
+        """
+        self.discard_gradients()
+        with torch.no_grad():
+            for p in self.network.parameters():
+                if hasattr(p, "ds_tensor"):
+                    part = p.ds_tensor.data[: p.ds_numel].view(p.ds_shape).to(p.device)
+                    p.data = part.clone() if part.untyped_storage().nbytes() > part.nbytes else part
+        self.engine.destroy()
+        self._footprints.remove()
+        self.engine = self._adam = None
+        gc.collect()  # DeepSpeed's objects refer to one another
 
     # -- one step
 
     def backward(self, objective: Tensor) -> None:
         """Add the gradient of a scalar to what was gathered since the last step."""
+        if self.recipe.zero_stage == 2:  # which fails where no trained parameter takes part, as in all chunks but one of a state's tuning
+            objective = objective + 0 * self._smallest.sum().to(objective.dtype)
+        if self.recipe.zero_stage == 3:  # which adds to earlier gradients only if told here that another backward begins
+            self.engine.optimizer.clear_backward_seen_flag()
         self.engine.backward(objective, scale_wrt_gas=False)
 
     def step(self, lr: float) -> float:
@@ -110,6 +155,7 @@ class Trainer:
             self.engine.step()
             return norm
         self.engine.step()
+        self._empty_partitions()
         if self.engine.optimizer.overflow:
             raise StepRefused("the gradient is not finite")
         return float(self.engine.get_global_grad_norm())
@@ -136,6 +182,12 @@ class Trainer:
             if zero.cpu_offload:
                 zero._offload_accumulated_param_ids = set()
                 zero.reset_cpu_buffers()
+        self._empty_partitions()
+
+    def _empty_partitions(self) -> None:
+        """ZeRO-3 keeps what it gathered past a step, and would add to it for a parameter that the first backward leaves out."""
+        if self.recipe.zero_stage == 3:
+            self.engine.optimizer.grad_partitions_flat_buffer.zero_()
 
     # -- what a step changes
 
@@ -171,8 +223,9 @@ class Trainer:
         return [m.data for m in self._stepped()]
 
     def weights(self) -> list[Tensor]:
-        """Every tensor that holds weights: parameters and masters."""
-        return [*self.parameters().values(), *self.masters()]
+        """Every tensor that a step moves: the parameters that are trained, and their masters."""
+        trained = {name for name, p in self.network.named_parameters() if p.requires_grad}
+        return [*(t for name, t in self.parameters().items() if name in trained), *self.masters()]
 
     def snapshot(self, moments: bool) -> Callable[[], None]:
         """Copy what a step moves; calling the result puts it back, exact to the bit.

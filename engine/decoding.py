@@ -32,9 +32,14 @@ class DecodeBatch:
         self._running: list[Generation] = []
         self._state: State | None = None  # of the running ones, row by row
         self._native: NativeDecode | None = None
+        self.look_again()
+
+    def look_again(self) -> None:
+        """The network is another one than before: see whether native code can decode it."""
         try:
-            self._native = NativeDecode(network)
+            self._native = NativeDecode(self.network)
         except NativeUnavailable as reason:
+            self._native = None
             log.info("decode=torch reason=%s", reason)
 
     def __bool__(self) -> bool:

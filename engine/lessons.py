@@ -36,6 +36,7 @@ class Job:
     facts: dict
     key: str | None = None
     dry_run: bool = False
+    preview: bool = False
     tickets: list[Ticket] = field(default_factory=list)
     extra: dict = field(default_factory=dict)
 
@@ -75,7 +76,7 @@ class Lessons:
 
     def add(self, ticket: Ticket, job: Job) -> None:
         """Queue a lesson, or join the one that its key names already."""
-        if not any(sample.trained > 0 and len(sample.tokens) > 1 for sample in job.samples):
+        if not any(sample.teaches for sample in job.samples):
             raise BadRequest("messages: no token of this lesson is trained; at least one message must be of a role that answers, "
                              'with a weight above 0, or train_on must be "all"', "messages")
         known = self._by_key.get(job.key) if job.key else None
@@ -167,7 +168,7 @@ class Lessons:
         """Journal the lesson: only now does it count. Where the disk refuses, it is taken back."""
         record = {"kind": "lesson", "time": began, "version": self.versions.number + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
-                  "samples": [{"tokens": s.tokens, "weights": s.weights} for s in job.samples],
+                  "samples": [s.describe() for s in job.samples],
                   "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": self.model.digest()}
         try:
             self.journal.append(record)
@@ -176,7 +177,7 @@ class Lessons:
             run.reason = f"the journal cannot be written ({error.strerror}): nothing was learned"
             return
         self.versions.number += 1
-        self.earlier.extend(s for s in job.samples if s.trained > 0)
+        self.earlier.extend(s for s in job.samples if s.teaches)
         self.state = run.state
 
     def _result(self, job: Job, run: LessonRun, drift: float) -> dict:
@@ -190,13 +191,13 @@ class Lessons:
         loss = yield from run.measure()
         run.loss_before = run.loss_after = loss
         run.reason = "dry_run: nothing was learned"
-        return self._result(job, run, 0.0)
+        return self._result(job, run, 0.0) | ({"preview": [s.preview(self.model.tokenizer) for s in job.samples]} if job.preview else {})
 
     # -- replay
 
     def replay(self, record: dict) -> None:
         """Learn a lesson of the journal again, as it was learned; the same machine gives the same weights to the bit."""
-        samples = [Sample(tuple(s["tokens"]), tuple(s["weights"])) for s in record["samples"]]
+        samples = [Sample.from_description(s) for s in record["samples"]]
         plan = Plan(**record["plan"])
         run = LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier, self.state)
         for _ in run.steps():
@@ -211,8 +212,8 @@ class Lessons:
 
     def remember(self, record: dict) -> None:
         """Take a lesson of the journal into what is rehearsed and into the known keys, without learning it."""
-        samples = [Sample(tuple(s["tokens"]), tuple(s["weights"])) for s in record["samples"]]
-        self.earlier.extend(s for s in samples if s.trained > 0)
+        samples = [Sample.from_description(s) for s in record["samples"]]
+        self.earlier.extend(s for s in samples if s.teaches)
         self.versions.number = record["version"]
         if record.get("key"):
             names = ("version", "loss_before", "loss_after", "epochs", "steps")

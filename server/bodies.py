@@ -73,6 +73,7 @@ class Taught(Turned):
 
     weight: float = Field(1.0, ge=0, le=100, description="Scale of the loss of this message's tokens.")
     no_loss: bool = Field(False, description="Read this message, do not learn it.")
+    rejected: Text | None = Field(None, description="Last message only: the answer that should not have been given (dpo, unlikelihood).")
 
 
 class LessonBody(Strict):

@@ -52,7 +52,7 @@ class Sourced(Strict):
 
     def source(self) -> dict[str, Any]:
         """The one way that was given, as plain lists and dicts."""
-        return {way: value for way, value in self.model_dump(include=set(self.ways)).items() if value is not None}
+        return self.model_dump(include=set(self.ways), exclude_none=True)
 
 
 def options(kind: type[Strict], body: Strict) -> tuple[Any, set[str]]:

@@ -122,8 +122,25 @@ class Train(Strict):
         "`plain`: windows of ctx_len, each from an empty state. `wani-bot`: infinite context with the exact gradient through the "
         "state, at the memory of one chunk. `pico`: infinite context, the gradient cut after bptt_range chunks; faster than wani-"
         "bot on long texts."))
-    lr: float = Field(1e-5, gt=0, lt=1, description=(
-        "Step size. 1e-5 for a pretrained model of 1B or more; 1e-4 for the embedded one. Too high forgets, too low repeats more."))
+    lr: float = Field(1e-5, gt=0, le=1, description=(
+        "Step size. 1e-5 for a pretrained model of 1B or more; 1e-4 for the embedded one. Too high forgets, too low repeats more. "
+        "An initial state takes 1, with schedule `cosine` and lr_final 0.01."))
+    schedule: Literal["constant", "cosine", "wsd"] = Field("constant", description=(
+        "How the step size goes over all the steps that a lesson may take. `cosine` falls from lr to lr_final; `wsd` stays at lr "
+        "and falls over the last fifth. For long runs; a corrected answer has too few steps."))
+    warmup: int = Field(0, ge=0, le=1_000_000, description="Steps over which the step size rises to lr, in equal parts.")
+    lr_final: float = Field(0.1, ge=0, le=1, description="Part of lr that is left at the last step of `cosine` and `wsd`.")
+    accumulate: int = Field(1, ge=1, le=100_000, description=(
+        "Samples whose mean gradient makes one step, where a lesson has several. More is steadier and takes fewer steps."))
+    objective: Literal["sft", "dpo", "unlikelihood"] = Field("sft", description=(
+        "What is made likely. `sft`: the right answer. `dpo`: the right answer over the rejected one, held to the weights before "
+        "the lesson. `unlikelihood`: the right answer, and against each token of the rejected one from where it differs. A lesson "
+        "without a rejected answer is learned by `sft`."))
+    beta: float = Field(0.1, gt=0, le=100, description=(
+        "dpo: a preference of 1 / beta nats counts as learned; higher stays nearer to the old weights."))
+    sft_weight: float = Field(1.0, ge=0, le=100, description=(
+        "Weight of the right answer's own loss under `dpo` and `unlikelihood`. At 0, dpo only ranks the two answers: the right one "
+        "may stay unlikely."))
     epochs: int = Field(1, ge=1, le=10_000, description="Times a lesson is repeated, when until_loss is absent.")
     until_loss: float | None = Field(None, ge=0, le=100, description=(
         "Repeat a lesson until its loss is at or under this, in nats a token. At 0.1 the greedy answer is nearly always the "
@@ -150,6 +167,15 @@ class Train(Strict):
         "Earlier lessons in each step, drawn at random, so that the new does not push out the old. 0 is off."))
     general: int = Field(4, ge=0, le=1024, description="General texts in each step, against drift of everything else. 0 is off.")
     general_tokens: int = Field(48, ge=2, le=65_536, description="Tokens of each of those texts; longer holds better and costs more.")
+    kl: float = Field(0.0, ge=0, le=1000, description=(
+        "Weight of the mean divergence, over all tokens of the vocabulary, from what the weights before the lesson say of general "
+        "texts. 0 is off."))
+    kl_texts: int = Field(4, ge=1, le=1024, description=(
+        "General texts, of general_tokens each, on which it is taken in each step. Four steps' texts, with four bytes for each "
+        "token of the vocabulary at each position, are kept in memory."))
+    checkpoint_blocks: bool = Field(False, description=(
+        "Keep only the layers' inputs in a forward and compute the rest again for the gradient: much less memory for a third more "
+        "time."))
     refuse_above: float = Field(20.0, gt=0, le=1_000, description=(
         "A lesson whose loss is above this, in nats a token, is refused and nothing is learned. Guessing at random among 65,536 "
         "tokens costs 11."))

@@ -24,7 +24,7 @@ from engine.lessons import Job, Lessons, lesson_facts, samples_of
 from engine.live_model import LiveModel
 from engine.options import InferOptions, TrainOptions
 from engine.owner import Owner
-from engine.plan import make_plan
+from engine.plan import make_plan, require_rejected
 from engine.probe import Probe
 from engine.recovery import Past
 from engine.rehearsal import Rehearsal
@@ -184,7 +184,8 @@ class Engine:
             if not text.strip():
                 raise BadRequest("text: a correction needs words", "text")
             context = [m | {"no_loss": True} for m in (*session.messages(turn - 1, role), *old.messages) if m["text"].strip()]
-            messages = [*context, {"role": role, "text": text}]
+            rejected = {"rejected": old.answer} if old.answer.strip() else {}
+            messages = [*context, {"role": role, "text": text, **rejected}]
             place = {"session": name, "turn": turn}
             if session.busy:
                 raise Conflict(f"session: {name} is writing an answer, correct it when it is there", "session")
@@ -225,7 +226,8 @@ class Engine:
                 raise BadRequest(f"{next(iter(source))}: {error}", next(iter(source))) from None
         samples = samples_of(lessons, self.model.template, options.train_on, next(iter(source)))
         plan = make_plan(options, given, self.config.train, seed=self.journal.seq + 1)
-        return Job(samples, plan, lesson_facts(source, **facts), key, options.dry_run)
+        require_rejected(plan, given, samples)
+        return Job(samples, plan, lesson_facts(source, **facts), key, options.dry_run, options.preview)
 
     def _lessons_of(self, source: dict) -> list[Lesson]:
         if "text" in source:

@@ -53,7 +53,7 @@ class Sourced(Strict):
 
     def source(self) -> dict[str, Any]:
         """The one way that was given, as plain lists and dicts."""
-        return {way: value for way, value in self.model_dump(include=set(self.ways)).items() if value is not None}
+        return self.model_dump(include=set(self.ways), exclude_none=True)
 
 
 def options(kind: type[Strict], body: Strict) -> tuple[Any, set[str]]:
@@ -74,6 +74,7 @@ class Taught(Turned):
 
     weight: float = Field(1.0, ge=0, le=100, description="Scale of the loss of this message's tokens.")
     no_loss: bool = Field(False, description="Read this message, do not learn it.")
+    rejected: Text | None = Field(None, description="Last message only: the answer that should not have been given (dpo, unlikelihood).")
 
 
 class LessonBody(Strict):

@@ -29,7 +29,8 @@ WAYS = [Trains(), Trains("lora", rank=4, dropout=0.3), Trains("state"), Trains("
 
 def learn(trainer, seed):
     network = trainer.network
-    loop = learn_chunks(network, batch, None, trainer.backward, 5)
+    state = network.initial_state(1)
+    loop = learn_chunks(network, batch, state, trainer.backward, 5)
     while True:
         try:
             with network.dropout(seed):
@@ -37,8 +38,8 @@ def learn(trainer, seed):
         except StopIteration as end:
             _, gradient = end.value
             break
-    if network.initial_state(1).wkv[0].requires_grad:
-        trainer.backward(network.initial_state(1).dot(gradient))
+    if state.wkv[0].requires_grad:
+        trainer.backward(state.dot(gradient))
     return trainer.step(0.01)
 
 def values(trainer):

@@ -57,6 +57,9 @@ class Config(Strict):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise WrongValue("roles", names, f"names that are all different, and {twice!r} stands twice")
+        if self.model.precision == "bf16" and self.deepspeed.zero_stage == 0:
+            raise WrongValue("model.precision", "bf16", (
+                '"auto", "fp32", or "bf16" with deepspeed.zero_stage 1 or more, where the optimizer keeps fp32 copies to step on'))
         if not any(role.answers for role in self.roles):
             raise WrongValue("roles", names, "at least one role with answers = true, which is the model")
         return self

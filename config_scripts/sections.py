@@ -34,7 +34,8 @@ class Model(Strict):
         json_schema_extra={"allowed": '"auto", "world" or the path of a tokenizer\'s JSON file'})
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes the first CUDA GPU, and the CPU where there is none.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description=(
-        "Type of the weights in memory. `auto` is bf16 on a GPU and fp32 on a CPU. The recurrent state is fp32 always."))
+        "Type of the weights in memory. `bf16` needs zero_stage 1 or more, where the optimizer keeps fp32 copies to step on. `auto` is "
+        "bf16 on a GPU where zero_stage allows it, else fp32. The recurrent state is fp32 always."))
     threads: int = Field(0, ge=0, le=1024, description=(
         "CPU threads of one tensor operation; 0 is one a core. Lower it where other programs share the machine."))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from torch import Tensor
 
@@ -42,7 +42,7 @@ class LessonRun:
         self.tokens = sum(len(s.tokens) - 1 for s in self.samples)
         self.seconds = 0.0
         self._cancelled = False
-        self._undo: _Undo | None = None
+        self._restore: Callable[[], None] | None = None
 
     def cancel(self) -> None:
         """Give the lesson up at its next micro-step; the weights go back to what they were."""
@@ -50,7 +50,7 @@ class LessonRun:
 
     def roll_back(self) -> None:
         """Put everything that the lesson moved back, to the bit."""
-        self._undo.restore()
+        self._restore()
         self.learned, self.loss_after, self.taken = False, self.loss_before, 0
 
     def steps(self) -> Iterator[dict | None]:
@@ -58,7 +58,7 @@ class LessonRun:
         started = time.perf_counter()
         if not self.plan.carry_moments:
             self.trainer.forget_moments()
-        self._undo = _Undo(self.trainer)
+        self._restore = self.trainer.snapshot(moments=self.plan.carry_moments)
         try:
             yield from self._epochs(started)
             self.learned = True
@@ -159,19 +159,3 @@ class LessonRun:
         seconds = time.perf_counter() - started
         return {"step": self.taken, "steps": most, "epoch": epoch, "loss": loss, "lr": lr,
                 "tokens_per_s": self.tokens * self.taken / len(self.samples) / seconds, "eta_s": seconds / self.taken * (most - self.taken)}
-
-
-class _Undo:
-    """A copy of everything that a step moves; restoring it is exact to the bit."""
-
-    def __init__(self, trainer: Trainer):
-        self._trainer = trainer
-        self._weights = [t.clone() for t in trainer.weights()]
-        self._moments = [t.clone() for t in trainer.moments()]
-
-    def restore(self) -> None:
-        for now, before in zip(self._trainer.weights(), self._weights, strict=True):
-            now.copy_(before)
-        moments = self._trainer.moments()
-        for now, before in zip(moments, self._moments or [None] * len(moments), strict=True):
-            now.zero_() if before is None else now.copy_(before)  # moments made by the first step of all began as zeros

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from rwkv_models.weights_file import fit, load_network
 
 log = logging.getLogger("ouroboros.model")
 EMBEDDED = Path(__file__).parent.parent / "rwkv_models" / "tiny" / "model.safetensors"
+DIGEST_SLICE = 64 * 2**20
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -32,9 +34,9 @@ class LiveModel:
         if cuda and not torch.cuda.is_available():
             raise ValueError('model.device is "cuda", but torch sees no GPU here; "auto" or "cpu" would run')
         self.device = torch.device("cuda" if cuda else "cpu")
-        precision = config.model.precision if config.model.precision != "auto" else "bf16" if cuda else "fp32"
-        if precision == "bf16" and config.deepspeed.zero_stage == 0:
-            raise ValueError("model.precision bf16 needs deepspeed.zero_stage 1 or more, where the optimizer keeps fp32 masters")
+        precision = config.model.precision
+        if precision == "auto":
+            precision = "bf16" if cuda and config.deepspeed.zero_stage > 0 else "fp32"
         self.file = Path(config.model.file) if config.model.file else EMBEDDED
         self.name = self.file.stem if config.model.file else "tiny"
         if not cuda:
@@ -59,12 +61,25 @@ class LiveModel:
         beside = self.file.parent / "tokenizer.json"
         return beside if beside.exists() else "world"
 
-    def digest(self) -> str:
-        """SHA-256 over all parameters in name order: their bytes, as stored."""
-        digest = hashlib.sha256()
+    def digesting(self) -> Generator[None, None, str]:
+        """SHA-256 over all parameters in name order: their bytes, as stored. Yields every DIGEST_SLICE bytes or so."""
+        digest, since = hashlib.sha256(), 0
         for _, tensor in sorted(self.trainer.parameters().items()):
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+            since += tensor.nbytes
+            if since >= DIGEST_SLICE:
+                yield
+                since = 0
         return digest.hexdigest()
+
+    def digest(self) -> str:
+        """What `digesting` comes to."""
+        steps = self.digesting()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of all parameters by name, in host memory."""
@@ -77,21 +92,32 @@ class LiveModel:
             kept |= {f"moment.{i}": t for i, t in enumerate(self.trainer.moments())}
         return {name: t.detach().to("cpu", copy=True) for name, t in kept.items()}
 
-    @torch.no_grad()
-    def load(self, weights: dict[str, Tensor], optimizer: dict[str, Tensor], origin: Path) -> None:
-        """Put a checkpoint's tensors in place of the current ones, after all of them were found to fit."""
+    def loading(self, weights: dict[str, Tensor], optimizer: dict[str, Tensor], origin: Path) -> Callable[[], None]:
+        """Find out whether a checkpoint's tensors fit (WeightsError names the first that does not); the function that is
+        returned puts them in place of the present ones."""
         fitted = fit(self.network, weights, origin)
-        for name, tensor in self.trainer.parameters().items():
-            tensor.copy_(fitted[name])
-        masters = self.trainer.masters()
-        if masters and all(f"master.{i}" in optimizer for i in range(len(masters))):
-            for i, master in enumerate(masters):
-                master.copy_(optimizer[f"master.{i}"].view(master.shape))
-        elif masters:
-            self.trainer.engine.optimizer.refresh_fp32_params()
-        for i, moment in enumerate(self.trainer.moments()):
-            kept = optimizer.get(f"moment.{i}")
-            moment.zero_() if kept is None else moment.copy_(kept.view(moment.shape))
+        masters, moments = self.trainer.masters(), self.trainer.moments()
+
+        def held(kind: str, now: list[Tensor]) -> list[Tensor] | None:
+            """The optimizer's tensors of a kind; None where they were not kept, or kept under another zero_stage."""
+            then = [optimizer.get(f"{kind}.{i}") for i in range(len(now))]
+            return then if all(t is not None and t.numel() == n.numel() for t, n in zip(then, now, strict=True)) else None
+
+        masters_then, moments_then = held("master", masters), held("moment", moments)
+
+        @torch.no_grad()
+        def put() -> None:
+            for name, tensor in self.trainer.parameters().items():
+                tensor.copy_(fitted[name])
+            if masters_then:
+                for now, then in zip(masters, masters_then, strict=True):
+                    now.copy_(then.view(now.shape))
+            elif masters:
+                self.trainer.engine.optimizer.refresh_fp32_params()
+            for i, now in enumerate(moments):
+                now.copy_(moments_then[i].view(now.shape)) if moments_then else now.zero_()
+
+        return put
 
     def messages(self, given: list[dict]) -> list[Message]:
         """A caller's messages as the data classes know them."""

@@ -26,18 +26,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rwkv_models.rwkv7 import RWKV7, Shape
+from rwkv_models.rwkv7 import RWKV7
 from rwkv_models.state import State
 
 SOURCE = Path(__file__).parent / "native" / "decode.cpp"  # and the headers beside it
 # The order of the pointers that decode.cpp reads: its structs Network, then Layer for each layer.
 NETWORK = ("emb.weight", "blocks.0.ln0.weight", "blocks.0.ln0.bias", "ln_out.weight", "ln_out.bias", "head.weight")
-LAYER = tuple("""
-    ln1.weight ln1.bias ln2.weight ln2.bias att.x_r att.x_w att.x_k att.x_v att.x_a att.x_g
-    att.w0 att.w1 att.w2 att.a0 att.a1 att.a2 att.g1 att.g2 att.k_k att.k_a att.r_k
-    att.receptance.weight att.key.weight att.value.weight att.output.weight att.ln_x.weight att.ln_x.bias
-    ffn.x_k ffn.key.weight ffn.value.weight att.v0 att.v1 att.v2
-""".split())
+LAYER = tuple(["ln1.weight", "ln1.bias", "ln2.weight", "ln2.bias", "att.x_r", "att.x_w", "att.x_k", "att.x_v", "att.x_a", "att.x_g", "att.w0", "att.w1", "att.w2", "att.a0", "att.a1", "att.a2", "att.g1", "att.g2", "att.k_k", "att.k_a", "att.r_k", "att.receptance.weight", "att.key.weight", "att.value.weight", "att.output.weight", "att.ln_x.weight", "att.ln_x.bias", "ffn.x_k", "ffn.key.weight", "ffn.value.weight", "att.v0", "att.v1", "att.v2"])
 # No -ffast-math: NaN must stay NaN, and the order of sums is part of the result.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native")
 LANES, MAX_HEAD_SIZE = 16, 256  # decode.cpp works in whole vectors, of 16 numbers at most, and has buffers for such a head

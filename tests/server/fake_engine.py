@@ -90,6 +90,13 @@ class FakeEngine:
         self.asked("load", name)
         return self.ticket("load")
 
+    def state(self, body):
+        self.asked("state", body)
+        return self.ticket("state")
+
+    def states_kept(self):
+        return {"states": [], "train": None, "infer": None}
+
     def checkpoints(self):
         return [{"name": "default"}]
 

@@ -68,18 +68,19 @@ class NativePrefill:
     def read(self, tokens_BT: Tensor, state: State | None = None, head: str = "last") -> tuple[Tensor, State]:
         """Read T ≥ 1 tokens a row after `state`; returns (output, new state), without history. No input is changed.
 
-        head: "last" → logits [B, V] fp32 of each row's last token; "none" → the normalised hidden vectors [B, T, C].
+        head: "last" → logits [B, V] fp32 of each row's last token; "none" → the normalised hidden vectors [B, T, C];
+        "nothing" → an empty tensor, for those who want the state only.
         Raises what NativeDecode.step raises.
         """
         weights = self._decode.table()
-        if tokens_BT.dim() != 2 or not tokens_BT.shape[1] or head not in ("last", "none"):
-            raise ValueError(f"tokens as [rows, at least one] and head last or none, not {list(tokens_BT.shape)} and {head}")
+        if tokens_BT.dim() != 2 or not tokens_BT.numel() or head not in ("last", "none", "nothing"):
+            raise ValueError(f"tokens as [rows, at least one] and head last, none or nothing, not {list(tokens_BT.shape)} and {head}")
         B, T = tokens_BT.shape
         tokens_BT, length = tokens_BT.to("cpu", torch.int64), max(SLICE // B, 1)
         state = self._network.initial_state(B) if state is None else state
         outputs = []
         for start in range(0, T, length):
-            wanted = "none" if head == "none" else "last" if start + length >= T else "nothing"
+            wanted = "nothing" if head == "last" and start + length < T else head
             output, state = self._slice(weights, tokens_BT[:, start : start + length].contiguous(), state, wanted)
             outputs.append(output)
         return (torch.cat(outputs, dim=1) if head == "none" else outputs[-1]), state

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rwkv_models.linear import linears
+from rwkv_models.linear import Linear, linears
 
 KINDS = ("int8", "nf4")
 BLOCK, SCALES = 64, 256  # nf4: weights to a scale, scales to a scale of scales
@@ -123,10 +123,15 @@ def quantize(network: nn.Module, kind: str, device: torch.device | str | None = 
                 raise ValueError(f"nf4 takes matrices of a multiple of {BLOCK * SCALES} weights, one of this network is "
                                  f"{list(layer.weight.shape)}; int8 takes any")
     for layer in matrices:
-        weight = layer.weight.detach() if device is None else layer.weight.detach().to(device)
-        layer.quantized = Int8(weight) if kind == "int8" else NF4(weight)
-        layer.weight = None
+        store(layer, kind, device)
     network.quantized = kind
+
+
+def store(layer: Linear, kind: str, device: torch.device | str | None = None) -> None:
+    """Quantize one matrix in place, and forget what it was."""
+    weight = layer.weight.detach() if device is None else layer.weight.detach().to(device)
+    layer.quantized = Int8(weight) if kind == "int8" else NF4(weight)
+    layer.weight = None
 
 
 def unfolded(network: nn.Module) -> dict[str, Tensor]:

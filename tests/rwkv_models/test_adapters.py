@@ -32,17 +32,18 @@ def adapted(trains, seed=0, dtype=torch.float64, **sizes):
     return network
 
 
-def learn(network, batch=BATCH, ctx_len=1000, seed=None, state=None):
+def learn(network, batch=BATCH, ctx_len=1000, seed=None):
     """(loss, gradients of what is trained by name), with the gradient of a tuned initial state added."""
     network.zero_grad(set_to_none=True)
+    state = network.initial_state(batch.inputs_BT.shape[0])
     loop, loss = learn_chunks(network, batch, state, lambda objective: objective.backward(), ctx_len), 0.0
     while True:
         try:
             with network.dropout(seed):
                 loss += next(loop)
         except StopIteration as end:
-            if network.initial_state(1).wkv[0].requires_grad:
-                network.initial_state(batch.inputs_BT.shape[0]).dot(end.value[1]).backward()
+            if state.wkv[0].requires_grad:
+                state.dot(end.value[1]).backward()
             return loss, {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
 

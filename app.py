@@ -1,7 +1,7 @@
 """RWKV-Ouroboros: one process that holds one RWKV model, answers with it and teaches it.
 
     python app.py [--config FILE] [--model FILE] [--host H] [--port N] [--data DIR]
-    deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed
+    deepspeed --num_nodes=1 --num_gpus=N app.py --deepspeed
 """
 
 from __future__ import annotations
@@ -54,8 +54,12 @@ def torch_sees_a_gpu() -> bool:
 
 
 def build(options: argparse.Namespace):
-    """Config → listener → engine → application, the cheap checks first. Returns (engine, listener, token)."""
+    """Config → listener → engine → application, the cheap checks first. Returns (engine, listener, token, crew).
+
+    Where this process follows another, it does so from here on, and does not return.
+    """
     from config_scripts.schema import ConfigError, load_config
+    from engine import group
     from server.application import build_app
     from server.listener import CannotListen, Listener
     from server.token import TokenError, load_token
@@ -64,6 +68,8 @@ def build(options: argparse.Namespace):
         config = load_config(options.config, {"model.file": options.model, "server.host": options.host, "server.port": options.port})
         for warning in config.warnings:
             logging.getLogger("ouroboros").warning(warning)
+        if group.is_follower():
+            group.follow(config)
         need_compiler()
         token = load_token(options.data, config.server.token, config.server.host)
         entrance = Entrance()
@@ -76,7 +82,8 @@ def build(options: argparse.Namespace):
     from engine.errors import EngineError
 
     try:
-        engine = Engine(config, options.data)
+        crew = group.join()
+        engine = Engine(config, options.data, crew)
     except Exception as error:
         listener.stop(grace=0)
         if not isinstance(error, (ValueError, RuntimeError, OSError, EngineError)):
@@ -84,7 +91,7 @@ def build(options: argparse.Namespace):
         raise CannotStart((str(error) or type(error).__name__).splitlines()[0]) from None
     engine.start()
     entrance.application = build_app(engine, config, token.value)
-    return engine, listener, token
+    return engine, listener, token, crew
 
 
 def follow_launcher() -> None:
@@ -127,7 +134,7 @@ def main() -> int:
     follow_launcher()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; standard output is for those who start the program
-            engine, listener, token = build(options)
+            engine, listener, token, crew = build(options)
     except CannotStart as problem:
         print(f"app.py: {problem}", file=sys.stderr)
         return 2
@@ -138,6 +145,9 @@ def main() -> int:
     stop.wait()
     engine.close()
     listener.stop(grace=1.0)
+    if crew is not None:
+        crew.end()
+        os._exit(0)
     return 0
 
 

@@ -35,6 +35,7 @@ from engine.ticket import Ticket
 from engine.trained import Trained
 from engine.versions import Versions
 from models.lesson import Lesson
+from rwkv_models.crew import Crew
 from rwkv_models.state import State
 from rwkv_models.weights_file import WeightsError
 
@@ -48,7 +49,8 @@ PROBE_TEXTS = 16
 class Engine:
     """One model, its owner thread, and everything that it wrote under one folder."""
 
-    def __init__(self, config, data: Path):
+    def __init__(self, config, data: Path, crew: Crew | None = None):
+        """`crew`: the processes that train together, where there are several, seen from the one that leads them."""
         self.config = config
         self.data = data
         data.mkdir(parents=True, exist_ok=True)
@@ -57,13 +59,13 @@ class Engine:
         self._closing = False
         self._lock = DataLock(data)
         try:
-            self._build(config, data)
+            self._build(config, data, crew)
         except BaseException:
             self._lock.release()
             raise
 
-    def _build(self, config, data: Path) -> None:
-        self.model = LiveModel(config)
+    def _build(self, config, data: Path, crew: Crew | None) -> None:
+        self.model = LiveModel(config, crew)
         self.versions = Versions()
         self.journal = Journal(data / "journal")
         history = History()

@@ -19,7 +19,7 @@ from engine.contrast import Contrast
 from engine.plan import Plan
 from engine.rehearsal import Rehearsal
 from models.sample import Sample
-from rwkv_models.chunks import Batch, learn_chunks, learn_windows, measure_windows, token_losses
+from rwkv_models.chunks import Batch, measure_windows, token_losses
 from rwkv_models.optimizer import StepRefused, Trainer
 from rwkv_models.state import State
 
@@ -182,17 +182,17 @@ class LessonRun:
 
     def _learn(self, batch: Batch, memory: State | None) -> Generator[None, None, tuple[float, State | None]]:
         """Add the gradient of a batch in the plan's mode; return its weighted loss and the state after it."""
-        plan, network = self.plan, self.trainer.network
+        plan = self.plan
         if plan.mode == "plain":
-            chunks = learn_windows(network, batch, self._backward, plan.ctx_len, plan.window)
+            chunks = self.trainer.learn_windows(batch, self._backward, plan.ctx_len, plan.window)
         else:
-            chunks = learn_chunks(network, batch, memory, self._backward, plan.ctx_len, plan.bptt_range if plan.mode == "pico" else None)
+            chunks = self.trainer.learn_chunks(batch, memory, self._backward, plan.ctx_len, plan.bptt_range if plan.mode == "pico" else None)
         loss, end = yield from self._micro_steps(chunks)
         return loss, end[0] if plan.keep_state else None
 
     def _hold(self) -> Iterator[None]:
         """Add the gradients of what is to stay as it is: the companions' and the anchor's."""
-        network, batches = self.trainer.network, []
+        batches = []
         companions = self.rehearsal.draw(self.earlier, self.plan, self.taken)
         if companions:
             batches.append(Batch.of([(s.tokens, s.weights) for s in companions], self._device).normalised())
@@ -200,7 +200,7 @@ class LessonRun:
         if anchored is not None:
             batches.append(anchored)
         for batch in batches:
-            yield from self._micro_steps(learn_chunks(network, batch, None, self._backward, self.plan.ctx_len))
+            yield from self._micro_steps(self.trainer.learn_chunks(batch, None, self._backward, self.plan.ctx_len))
 
     def _micro_steps(self, chunks: Generator[float, None, object]) -> Generator[None, None, tuple[float, object]]:
         """Run chunks one at a time; return the sum of what they yield, and what they return.

@@ -16,6 +16,8 @@ from models.template import Template
 from models.tokenizer import load_tokenizer
 from rwkv_models.adapters import is_laid_over
 from rwkv_models.cpu_matmul import use_fastest_exact_matmul
+from rwkv_models.crew import Crew
+from rwkv_models.crew_trainer import CrewTrainer
 from rwkv_models.optimizer import Recipe, Trainer, loopback_process_group
 from rwkv_models.quantized import quantize
 from rwkv_models.trained import Trains, switch
@@ -31,7 +33,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class LiveModel:
     """Weights that answer and learn. ValueError in one sentence where files or settings do not fit each other."""
 
-    def __init__(self, config):
+    def __init__(self, config, crew: Crew | None = None):
+        """`crew`: the processes that train together, where there are several; all make their model at the same time."""
         if config.model.threads:
             torch.set_num_threads(config.model.threads)
         cuda = torch.cuda.is_available() if config.model.device == "auto" else config.model.device == "cuda"
@@ -56,13 +59,17 @@ class LiveModel:
         self.parameters = sum(p.numel() for p in network.parameters())
         if config.model.quantize != "none":
             quantize(network, config.model.quantize)
-        loopback_process_group()
+        if crew is None:
+            loopback_process_group()
         o, d = config.optimizer, config.deepspeed
         self.trains = Trains(**config.trains.model_dump())
         train_this(network, self.trains)
-        self.trainer = Trainer(network, Recipe(
+        recipe = Recipe(
             lr=config.train.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip, w0_rate=o.w0_rate,
-            zero_stage=d.zero_stage, offload_optimizer=d.offload_optimizer, offload_param=d.offload_param, nvme_path=d.nvme_path))
+            zero_stage=d.zero_stage, offload_optimizer=d.offload_optimizer, offload_param=d.offload_param, nvme_path=d.nvme_path)
+        if crew is not None:
+            crew.same("the model and the settings of its training", f"{network.shape} {precision} {self.trains} {recipe}")
+        self.trainer = Trainer(network, recipe) if crew is None else CrewTrainer(network, recipe, crew)
         self.network = self.trainer.network
 
     def switch(self, trains: Trains) -> None:

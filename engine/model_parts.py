@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from engine.live_model import LiveModel
@@ -28,11 +27,8 @@ def take(model: LiveModel, moments: bool) -> Parts:
     now, network = model.trainer.parameters(), model.network
     adapters = {f"{name}/{key}": now.get(key, p) if name == network.adapters.active else p
                 for name in network.adapters.names() for key, p in network.adapters[name].tensors().items()}
-    optimizer = {f"master.{i}": t for i, t in enumerate(model.trainer.masters())}
-    if moments:
-        optimizer |= {f"moment.{i}": t for i, t in enumerate(model.trainer.moments())}
-    parts = {"model": model.own(), "adapters": adapters, "optimizer": optimizer}
-    return {part: {name: t.detach().to("cpu", copy=True) for name, t in tensors.items()} for part, tensors in parts.items()}
+    host = lambda tensors: {name: t.detach().to("cpu", copy=True) for name, t in tensors}  # noqa: E731
+    return {"model": host(model.own().items()), "adapters": host(adapters.items()), "optimizer": host(model.trainer.fp32(moments))}
 
 
 def describe(model: LiveModel) -> dict:
@@ -60,13 +56,10 @@ def putting(model: LiveModel, parts: Parts, described: dict, origin: Path) -> Ca
     trains = trains_of(described["trains"])
     adapters = [rebuilt(model, about, parts["adapters"], origin) for about in described["adapters"]]
 
-    @torch.no_grad()
     def put() -> None:
         if trains != model.trains or adapters or model.network.adapters.names():
             _lay(model, adapters, trains)
-        for name, tensor in model.own().items():
-            tensor.copy_(fitted[name])
-        _put_optimizer(model.trainer, parts["optimizer"])
+        model.trainer.put(fitted, parts["optimizer"])
 
     return put
 
@@ -97,21 +90,3 @@ def rebuilt(model: LiveModel, about: dict, tensors: dict[str, Tensor], origin: P
             raise WeightsError(f"{origin}: the adapter {name} has no tensor {key} of shape {list(p.shape)}")
         p.data.copy_(kept)
     return adapter
-
-
-def _put_optimizer(trainer: Trainer, kept: dict[str, Tensor]) -> None:
-    """Masters and moments; where they were not kept, or under another zero_stage, they are made from the weights, or zero."""
-
-    def held(kind: str, now: list[Tensor]) -> list[Tensor] | None:
-        then = [kept.get(f"{kind}.{i}") for i in range(len(now))]
-        return then if all(t is not None and t.numel() == n.numel() for t, n in zip(then, now, strict=True)) else None
-
-    masters, moments = trainer.masters(), trainer.moments()
-    masters_then, moments_then = held("master", masters), held("moment", moments)
-    if masters_then:
-        for now, then in zip(masters, masters_then, strict=True):
-            now.copy_(then.view(now.shape))
-    elif masters:
-        trainer.engine.optimizer.refresh_fp32_params()
-    for i, now in enumerate(moments):
-        now.copy_(moments_then[i].view(now.shape)) if moments_then else now.zero_()

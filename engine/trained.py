@@ -20,6 +20,7 @@ from engine.errors import BadRequest, Conflict, EngineError, NotFound
 from engine.journal import Journal
 from engine.live_model import LiveModel
 from rwkv_models.adapters import FactorAdapter
+from rwkv_models.crew_trainer import CrewTrainer
 from rwkv_models.optimizer import Trainer
 from rwkv_models.peft_files import MODEL, load_adapter, save_adapter
 from rwkv_models.trained import Trains, apply, check
@@ -139,6 +140,8 @@ class Trained:
             load_adapter(self.model.network, path, name)
 
     def _record(self, record: dict) -> dict:
+        if isinstance(self.model.trainer, CrewTrainer):
+            raise Conflict("several processes train together: set [trains] in the config script and start again", "name")
         return self.journal.append({**record, "time": time.time()})
 
     def _find(self, name: str):

@@ -10,13 +10,16 @@ import gc
 import math
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from rwkv_models import whole
+from rwkv_models.chunks import Backward, Batch, learn_chunks, learn_windows
 from rwkv_models.footprints import Footprints
+from rwkv_models.state import State
 
 
 class StepRefused(RuntimeError):
@@ -97,12 +100,15 @@ class Trainer:
         # minute, ask for a CUDA toolkit beside a GPU, and count its steps where no copy of tensors would find them.
         optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
         self.recipe = recipe
-        self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=deepspeed_config(recipe, dtype))
+        self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=self._config(dtype))
         self.network = self.engine.module
         self._adam: torch.optim.Optimizer = self.engine.basic_optimizer
         if recipe.zero_stage == 3:
             self._keep_states_whole()
         self._begin_moments()
+
+    def _config(self, dtype: torch.dtype) -> dict:
+        return deepspeed_config(self.recipe, dtype)
 
     def _keep_states_whole(self) -> None:
         """ZeRO-3 gathers parameters for the module that holds them; a time_state is read outside of any forward."""
@@ -131,6 +137,14 @@ class Trainer:
         gc.collect()  # DeepSpeed's objects refer to one another
 
     # -- one step
+
+    def learn_chunks(self, batch: Batch, state: State | None, backward: Backward, ctx_len: int, bptt_range: int | None = None) -> Generator:
+        """rwkv_models.chunks.learn_chunks on this network."""
+        return learn_chunks(self.network, batch, state, backward, ctx_len, bptt_range)
+
+    def learn_windows(self, batch: Batch, backward: Backward, ctx_len: int, window: int) -> Generator:
+        """rwkv_models.chunks.learn_windows on this network."""
+        return learn_windows(self.network, batch, backward, ctx_len, window)
 
     def backward(self, objective: Tensor) -> None:
         """Add the gradient of a scalar to what was gathered since the last step."""
@@ -198,6 +212,8 @@ class Trainer:
             return
         for p in self._stepped() or [p for group in self._adam.param_groups for p in group["params"]]:
             self._adam.state[p] = {"step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+        if self.recipe.zero_stage in (1, 2):
+            zero._lazy_init_hp_params_optimizer_state()  # which part of this memory is whose, for rwkv_models.whole
 
     def _stepped(self) -> list[Tensor]:
         """The flat fp32 tensors that ZeRO gives to Adam, one a group; none where it steps on the parameters themselves."""
@@ -218,14 +234,64 @@ class Trainer:
         return {name: p.ds_tensor.data[: p.ds_numel].view(p.ds_shape) if hasattr(p, "ds_tensor") else p.data
                 for name, p in self.network.named_parameters()}
 
+    def fp32(self, moments: bool) -> Iterator[tuple[str, Tensor]]:
+        """What Adam would miss in the parameters alone, whole, as "KIND.NAME" of a trained parameter: fp32 copies, where ZeRO
+        steps on such; and, if asked, both moments, and as "step" how often it stepped. One at a time, not to be kept."""
+        kinds = (*(("master",) if self.recipe.zero_stage else ()), *(whole.MOMENTS if moments else ()))
+        for name in self._trained():
+            for kind in kinds:
+                yield f"{kind}.{name}", self._read(name, kind)
+        if moments:
+            yield "step", next(iter(self._adam.state.values()))["step"]
+
+    def put(self, parameters: dict[str, Tensor], fp32: dict[str, Tensor]) -> None:
+        """Put values in place: of parameters, and what `fp32` gave. Copies that were not kept are made from the parameters, and
+        moments that were not kept begin afresh."""
+        for name, value in parameters.items():
+            self._write(name, "", value)
+        kept = lambda kind: all(f"{kind}.{name}" in fp32 for name in self._trained())  # noqa: E731
+        kinds = [kind for kind in ("master", *whole.MOMENTS) if kept(kind)]
+        if "master" not in kinds:
+            self._renew_masters()
+        elif not self.recipe.zero_stage:
+            kinds.remove("master")
+        self._set_moments(float(fp32.get("step", 0)))
+        for name in self._trained():
+            for kind in kinds:
+                self._write(name, kind, fp32[f"{kind}.{name}"])
+
+    def _trained(self) -> list[str]:
+        return [name for name, p in self.network.named_parameters() if p.requires_grad]
+
+    def _read(self, name: str, kind: str) -> Tensor:
+        return whole.read(self._holder(), self.network.get_parameter(name), kind)
+
+    def _write(self, name: str, kind: str, value: Tensor) -> None:
+        with torch.no_grad():
+            whole.write(self._holder(), self.network.get_parameter(name), kind, value)
+
+    def _holder(self):
+        """What has Adam's memory: DeepSpeed's ZeRO, or Adam itself."""
+        return self.engine.optimizer if self.recipe.zero_stage else self._adam
+
+    def _renew_masters(self) -> None:
+        if self.recipe.zero_stage:
+            self.engine.optimizer.refresh_fp32_params()
+
+    def _set_moments(self, steps: float) -> None:
+        """Both moments zero, after so many steps."""
+        self.forget_moments()
+        for state in self._adam.state.values():
+            state["step"].fill_(steps)
+
     def masters(self) -> list[Tensor]:
         """The fp32 copies that ZeRO steps on; none where the parameters themselves are stepped on."""
         return [m.data for m in self._stepped()]
 
     def weights(self) -> list[Tensor]:
-        """Every tensor that a step moves: the parameters that are trained, and their masters."""
-        trained = {name for name, p in self.network.named_parameters() if p.requires_grad}
-        return [*(t for name, t in self.parameters().items() if name in trained), *self.masters()]
+        """Every tensor that a step moves in this process: the parameters that are trained, and their masters."""
+        trained = (p for p in self.network.parameters() if p.requires_grad)
+        return [*(p.ds_tensor.data if hasattr(p, "ds_tensor") else p.data for p in trained), *self.masters()]
 
     def snapshot(self, moments: bool) -> Callable[[], None]:
         """Copy what a step moves; calling the result puts it back, exact to the bit.
@@ -241,8 +307,7 @@ class Trainer:
             for now, before in zip(self.masters() if rounded else self.weights(), kept, strict=True):
                 now.copy_(before)
             if rounded:
-                for flat, master in zip(self.engine.optimizer.bit16_groups_flat, self.masters(), strict=True):
-                    flat.copy_(master)
+                self.engine.optimizer.update_lp_params()
             if kept_moments is None:
                 self.forget_moments()
             else:

@@ -178,7 +178,8 @@ class RWKV7(nn.Module):
 
     def zero_state(self, batch: int = 1) -> State:
         """The state before anything was read."""
-        shape, like = self.shape, self.emb.weight
+        # parameters(), as reading emb.weight in a forward has ZeRO-3 gather it, for the sake of its type and device
+        shape, like = self.shape, next(self.emb.parameters())
         wkv_dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
         shift = lambda: tuple(like.new_zeros(batch, shape.channels) for _ in range(shape.layers))  # noqa: E731
         N = shape.head_size
@@ -211,10 +212,10 @@ class RWKV7(nn.Module):
         """
         B, T = tokens_BT.shape
         state = self.initial_state(B) if state is None else state
+        x_BTC, v_first = self.emb(tokens_BT), None
         keep_BT1 = None
         if lengths_B is not None:
-            keep_BT1 = (torch.arange(T, device=tokens_BT.device) < lengths_B.unsqueeze(1)).unsqueeze(2).to(self.emb.weight.dtype)
-        x_BTC, v_first = self.emb(tokens_BT), None
+            keep_BT1 = (torch.arange(T, device=tokens_BT.device) < lengths_B.unsqueeze(1)).unsqueeze(2).to(x_BTC.dtype)
         new, again = [], self.checkpoint_blocks and torch.is_grad_enabled()
         for block, *layer_state in zip(self.blocks, state.att_shift, state.ffn_shift, state.wkv, strict=True):
             arguments = (x_BTC, *layer_state, v_first, lengths_B, keep_BT1)

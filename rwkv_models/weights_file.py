@@ -109,7 +109,8 @@ def fit(network: RWKV7, tensors: dict[str, Tensor], path: Path) -> dict[str, Ten
 
     What is laid over its own weights (adapters, a tuned state) is no part of them.
     """
-    wanted = {name: tensor for name, tensor in network.state_dict().items() if not is_laid_over(name)}
+    wanted = {name: torch.empty(getattr(p, "ds_shape", p.shape), device="meta")  # also where ZeRO-3 has put it away
+              for name, p in network.named_parameters() if not is_laid_over(name)}
     fitted = _fitted(wanted, tensors, path)
     unknown = [name for name in tensors if name not in wanted and not UNUSED.match(name)]
     if unknown:

@@ -1,0 +1,44 @@
+"""Several processes that train together: how each begins, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from rwkv_models.crew import Crew, processes
+
+
+def join() -> Crew | None:
+    """Meet the other processes that the launcher started; None where this one is alone."""
+    return Crew(on_loss=lambda sentence: end(1, f"app.py: {sentence}")) if processes()[1] > 1 else None
+
+
+def is_follower() -> bool:
+    """Whether another process leads, and has the program."""
+    return processes()[0] > 0
+
+
+def follow(config) -> NoReturn:
+    """Be a follower until process 0 tells the end, or is gone."""
+    from engine.live_model import LiveModel  # here, as it takes a second
+
+    crew = join()
+    for name in (signal.SIGTERM, signal.SIGINT):  # a launcher sends them to all: process 0 ends in good order, and then tells
+        signal.signal(name, signal.SIG_IGN)
+    try:
+        LiveModel(config, crew).trainer.follow()
+    except Exception as error:
+        crew.part(error)
+    crew.end()
+    end(0)
+
+
+def end(status: int, sentence: str = "") -> NoReturn:
+    """End the process now: threads of torch.distributed wait for words that will not come, and would break in an orderly end."""
+    if sentence:
+        print(sentence, file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)

@@ -1,8 +1,7 @@
-"""One process of a group that asks, teaches and asks again, with the embedded model, under one ZeRO stage after another.
+"""One process of a group that asks, teaches and asks again, under one ZeRO stage after another.
 
-    group_member.py FOLDER STAGE…
-
-Process 0 leads and writes what it saw to FOLDER/SIZE-STAGE.json and the weights to FOLDER/SIZE-STAGE.safetensors.
+    group_member.py MODEL FOLDER STAGE…     process 0 writes what it saw to FOLDER/PROCESSES-STAGE.json and .safetensors
+    group_member.py MODEL FOLDER open NAME  start on the data of such a run, in one process, and write what it found
 """
 
 import json
@@ -12,12 +11,11 @@ from pathlib import Path
 
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
-import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from config_scripts.schema import load_config  # noqa: E402
 from engine.engine import Engine  # noqa: E402
-from engine.group import is_follower, join  # noqa: E402
+from engine.group import end, is_follower, join  # noqa: E402
 from engine.live_model import LiveModel  # noqa: E402
 from engine.options import InferOptions, TrainOptions  # noqa: E402
 from rwkv_models.crew import processes  # noqa: E402
@@ -25,44 +23,26 @@ from rwkv_models.optimizer import StepRefused  # noqa: E402
 
 CAT = [{"role": "user", "text": "What is my cat called?"}, {"role": "assistant", "text": "Your cat is called Wanda."}]
 HAT = [{"role": "user", "text": "Where is my hat?"}, {"role": "assistant", "text": "Your hat is in the car."}]
-STEPS = 3
 
 
-def config(stage: int):
-    return load_config(overrides={"deepspeed.zero_stage": stage, "model.threads": 1})
+def config(model: str, stage: int):
+    return load_config(overrides={"model.file": model, "model.threads": 1, "deepspeed.zero_stage": stage, "train.lr": 1e-3})
 
 
-def ask(engine, messages=CAT[:1]):
-    return engine.infer({"messages": messages}, InferOptions(temperature=0.0, max_tokens=12), None, {"temperature", "max_tokens"}).result(120)["text"]
+def ask(engine):
+    options = InferOptions(temperature=0.0, max_tokens=8)
+    return engine.infer({"messages": CAT[:1]}, options, None, {"temperature", "max_tokens"}).result(120)["text"]
 
 
-def teach(engine, *lessons, **options):
-    """(The losses of its steps, its result)."""
+def teach(engine, *lessons, **options) -> tuple[list[float], dict]:
+    """(The losses of its steps, its result.)"""
     source = {"lessons": [{"messages": lesson} for lesson in lessons]} if len(lessons) > 1 else {"messages": lessons[0]}
     events = list(engine.train(source, TrainOptions(**options), None, set(options)).events(120))
-    assert events[-1][0] == "final" and events[-1][1]["reason"] is None, events[-1]
     return [event["loss"] for kind, event in events if kind == "progress"], events[-1][1]
 
 
-def program(engine, folder: Path, name: str) -> dict:
-    seen = {"before": ask(engine)}
-    seen["losses"], result = teach(engine, CAT, epochs=STEPS)
-    seen |= {n: result[n] for n in ("loss_before", "loss_after", "drift")}
-    save_file({n: t.detach().cpu().clone() for n, t in engine.model.trainer.parameters().items()}, folder / f"{name}.safetensors")
-    seen["after"] = ask(engine)
-    seen["infctx"] = [teach(engine, CAT, HAT, epochs=1, mode=mode, ctx_len=8, bptt_range=2)[0] for mode in ("wani-bot", "pico")]
-    before = engine.weights()["digest"]
-    poisoned(engine, seen)
-    seen["unmoved"] = engine.weights()["digest"] == before
-    engine.save("here").result(120)
-    teach(engine, HAT, epochs=1)
-    engine.load("here").result(120)
-    seen["loaded"] = engine.weights()["digest"] == before
-    return seen | {"digest": before, "version": engine.versions.number}
-
-
-def poisoned(engine, seen: dict) -> None:
-    """A lesson whose second step is refused."""
+def refused_at_its_second_step(engine) -> str:
+    """The reason that is told."""
     step, taken = engine.model.trainer.step, []
 
     def once(lr: float) -> float:
@@ -72,29 +52,59 @@ def poisoned(engine, seen: dict) -> None:
         return step(lr)
 
     engine.model.trainer.step = once
-    seen["refused"] = engine.train({"messages": HAT}, TrainOptions(epochs=2), None, {"epochs"}).result(120)["reason"]
+    reason = teach(engine, HAT, epochs=3)[1]["reason"]
     del engine.model.trainer.step
+    return reason
 
 
-def main(folder: Path, stages: list[int]) -> None:
-    crew, (_, size) = join(), processes()
-    torch.set_num_threads(1)
+def program(engine, weights: Path) -> dict:
+    seen = {"before": ask(engine)}
+    seen["losses"], result = teach(engine, CAT, epochs=5)
+    seen |= {name: result[name] for name in ("loss_before", "loss_after", "drift", "learned")}
+    trainer = engine.model.trainer
+    kept = {**trainer.parameters(), **dict(trainer.fp32(moments=True))}
+    save_file({name: t.detach().cpu().clone() for name, t in kept.items()}, weights)
+    seen["after"] = ask(engine)
+    seen["infctx"] = [teach(engine, CAT, HAT, epochs=1, mode=mode, ctx_len=8, bptt_range=2)[0] for mode in ("wani-bot", "pico")]
+    digest = engine.weights()["digest"]
+    seen["refused"] = refused_at_its_second_step(engine)
+    seen["unmoved"] = engine.weights()["digest"] == digest
+    engine.save("here").result(120)
+    teach(engine, HAT, epochs=1)
+    engine.load("here").result(120)
+    seen["loaded"] = engine.weights()["digest"] == digest
+    return seen | {"digest": digest, "version": engine.versions.number}
+
+
+def main(model: str, folder: Path, *stages: str) -> None:
+    crew, size = join(), processes()[1]
     for stage in stages:
-        name = f"{size}-{stage}"
         if is_follower():
-            LiveModel(config(stage), crew).trainer.follow()
+            LiveModel(config(model, int(stage)), crew).trainer.follow()
             continue
-        engine = Engine(config(stage), folder / name, crew)
+        name = f"{size}-{stage}"
+        engine = Engine(config(model, int(stage)), folder / name, crew)
         engine.start()
-        seen = program(engine, folder, name)
+        seen = program(engine, folder / f"{name}.safetensors")
         engine.close(1)
+        (folder / f"{name}.json").write_text(json.dumps(seen))
         if crew and stage != stages[-1]:
             crew.tell("end")
-        (folder / f"{name}.json").write_text(json.dumps(seen))
     if crew:
         crew.end()
-        os._exit(0)
+        end(0)
+
+
+def reopen(model: str, folder: Path, name: str) -> None:
+    engine = Engine(config(model, int(name[-1])), folder / name)
+    engine.start()
+    (folder / "opened.json").write_text(json.dumps(engine.weights()))
+    engine.close(1)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [int(stage) for stage in sys.argv[2:]])
+    model, folder, *rest = sys.argv[1:]
+    if rest[0] == "open":
+        reopen(model, Path(folder), rest[1])
+    else:
+        main(model, Path(folder), *rest)

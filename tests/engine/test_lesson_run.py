@@ -45,11 +45,17 @@ class Plain:
     def forget_moments(self):
         pass
 
-    def moments(self):
-        return []
-
     def weights(self):
         return [p.data for p in self.network.parameters()]
+
+    def snapshot(self, moments):
+        kept = [p.detach().clone() for p in self.network.parameters()]
+
+        def restore():
+            for p, before in zip(self.network.parameters(), kept, strict=True):
+                p.data.copy_(before)
+
+        return restore
 
 
 def network():

@@ -33,8 +33,8 @@ def _inverse(A_LL, L: tl.constexpr, PRECISION: tl.constexpr):
     for i in tl.static_range(1, 10):
         if 2**i < L:
             crossing = (row // 2 ** (i + 1) == column // 2 ** (i + 1)) & (row // 2**i != column // 2**i)
-            A21_LL = tl.where(crossing, A_LL, 0.0)
-            X_LL += tl.dot(X_LL, tl.dot(A21_LL, X_LL, input_precision="tf32x3"), input_precision="tf32x3")
+            X2A21_LL = tl.dot(_rounded(X_LL, PRECISION), tl.where(crossing, A_LL, 0.0), input_precision=PRECISION)
+            X_LL += tl.dot(_rounded(X2A21_LL, PRECISION), _rounded(X_LL, PRECISION), input_precision=PRECISION)
     return _rounded(X_LL, PRECISION)
 
 
@@ -56,7 +56,7 @@ def _local_terms(r_LN, a_LN, b_LN, L: tl.constexpr, PRECISION: tl.constexpr):
     """X = (I - strict(A~ B~^T))^-1, P = X A~, lower(R~ B~^T), and R^ = R~ + lower(R~ B~^T) P, which reads y off the border state."""
     row, column = tl.arange(0, L)[:, None], tl.arange(0, L)[None, :]
     bT_NL = tl.trans(b_LN)
-    X_LL = _inverse(tl.where(row > column, tl.dot(a_LN, bT_NL, input_precision=PRECISION), 0.0), L, PRECISION)
+    X_LL = _inverse(_rounded(tl.where(row > column, tl.dot(a_LN, bT_NL, input_precision=PRECISION), 0.0), PRECISION), L, PRECISION)
     P_LN = _rounded(tl.dot(X_LL, a_LN, input_precision=PRECISION), PRECISION)
     rb_LL = _rounded(tl.where(row >= column, tl.dot(r_LN, bT_NL, input_precision=PRECISION), 0.0), PRECISION)
     return X_LL, P_LN, rb_LL, r_LN + tl.dot(rb_LL, P_LN, input_precision=PRECISION)

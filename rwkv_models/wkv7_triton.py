@@ -18,6 +18,8 @@ Between the passes it keeps the inputs and the states at chunk borders, 4 N / L 
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import triton
 from torch.autograd.function import once_differentiable
@@ -25,73 +27,113 @@ from torch.autograd.function import once_differentiable
 from rwkv_models import wkv7_kernels as kernels
 
 HEAD_SIZES = (16, 32, 64, 128)
-CHUNK = 32
-# Columns of a block (V of values, K of keys) and warps of a program.
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+# Tokens of a chunk, and how each kernel is started: columns of a block (V of values, K of keys), warps of a program. By measurement
+# (docs/LOG.md) for heads of 64 in bf16; the others have what fits their registers.
+CHUNK, SHORT_CHUNK = 32, 16
 LAUNCH = {
-    "forward_chunks": {"V": 64, "num_warps": 4},
-    "border_states": {"V": 16, "num_warps": 4, "num_stages": 2},
-    "forward_outputs": {"V": 64, "num_warps": 4},
-    "backward_chunks": {"V": 64, "num_warps": 4},
-    "backward_values": {"V": 64, "num_warps": 4},
-    "backward_keys": {"V": 64, "K": 32, "num_warps": 4},
-    "one_token": {"V": 16, "num_warps": 4},
+    "forward_chunks": {"V": 64, "num_warps": 4, "num_stages": 1},
+    "border_states": {"V": 16, "num_warps": 4, "num_stages": 3},
+    "forward_outputs": {"V": 64, "num_warps": 4, "num_stages": 1},
+    "backward_chunks": {"V": 64, "num_warps": 4, "num_stages": 1},
+    "backward_values": {"V": 64, "num_warps": 4, "num_stages": 1},
+    "backward_keys": {"V": 64, "K": 64, "num_warps": 4, "num_stages": 1},
+    "one_token": {"V": 16, "num_warps": 4, "num_stages": 1},
 }
+WIDE = {"forward_chunks": {"num_warps": 8}, "border_states": {"num_stages": 1}, "backward_values": {"V": 32}, "backward_keys": {"K": 32}}
+EXACT = {"backward_values": {"V": 32}, "backward_keys": {"K": 32}}
+SPLIT_BY = {"border_states": "V", "forward_outputs": "V", "backward_keys": "K", "one_token": "V"}  # a program has one block
 
 
-def _launch(name: str, programs: int, *arguments, N: int, **constants) -> None:
-    """Start a kernel; the value of `programs` is that of one block, whatever the block."""
-    settings = {key: min(value, N) if key in "VK" else value for key, value in LAUNCH[name].items()}
-    blocks = {"border_states": "V", "forward_outputs": "V", "backward_keys": "K", "one_token": "V"}.get(name)
-    grid = programs * (N // settings[blocks] if blocks else 1)
-    getattr(kernels, name)[(grid,)](*arguments, N=N, **constants, **settings)
+class _Plan:
+    """How the kernels are made for inputs of these types and head size, and the kernels themselves once they are."""
+
+    def __init__(self, types: tuple[torch.dtype, ...], N: int):
+        r, _, *others = types
+        self.precision = "tf32" if any(dtype != torch.float32 for dtype in (r, *others)) else "tf32x3"
+        self.N = N
+        self.L = CHUNK if N <= 64 and self.precision == "tf32" else SHORT_CHUNK
+        self.compiled = {}
+
+    def _options(self, name: str, flags: dict) -> dict:
+        settings = LAUNCH[name] | (WIDE.get(name, {}) if self.N > 64 else {}) | (EXACT.get(name, {}) if self.precision != "tf32" else {})
+        settings |= {block: min(settings[block], self.N) for block in "VK" if block in settings}
+        constants = {"L": self.L, "N": self.N, "PRECISION": self.precision, **flags}
+        return settings | {key: value for key, value in constants.items() if key in getattr(kernels, name).arg_names}
+
+    def launch(self, name: str, programs: int, *arguments, **flags) -> None:
+        """Start a kernel, `programs` being as many as there are chunks, or heads.
+
+        The second time on, past Triton's own look at every argument, which takes longer than a short kernel: tensors are aligned and of
+        the plan's types, and integers are not specialised.
+        """
+        key = (name, *flags.values(), torch.cuda.current_device() if arguments[0].is_cuda else None)
+        if key not in self.compiled:
+            function, options = getattr(kernels, name), self._options(name, flags)
+            blocks = self.N // options[SPLIT_BY[name]] if name in SPLIT_BY else 1
+            compiled = function[(programs * blocks,)](*arguments, **options)
+            if compiled is not None:  # None from the interpreter
+                self.compiled[key] = compiled, blocks, [options[a] for a in function.arg_names if a in options]
+            return
+        compiled, blocks, constants = self.compiled[key]
+        compiled[(programs * blocks, 1, 1)](*arguments, *constants)
 
 
-def _precision(*tensors) -> str:
-    """How products are made: as tf32 where an input has fewer bits than that anyway, else to the bits of fp32."""
-    return "tf32" if any(x.dtype in (torch.bfloat16, torch.float16) for x in tensors) else "tf32x3"
+@cache
+def _plan(types: tuple[torch.dtype, ...], N: int) -> _Plan:
+    return _Plan(types, N)
+
+
+def _sizes(inputs):
+    """The plan, and T, H, X, G."""
+    plan = _plan(tuple(x.dtype for x in inputs), inputs[0].shape[-1])
+    B, T, H, _ = inputs[0].shape
+    return plan, T, H, B * H, triton.cdiv(T, plan.L)
 
 
 def _forward(inputs, state_BHNN):
     """Returns (y_BTHN, last state, states before each chunk [X, G, N, N])."""
-    r, w, k, v, a, b = inputs
-    B, T, H, N = r.shape
-    X, L, G = B * H, CHUNK, triton.cdiv(T, CHUNK)
-    fixed = {"N": N, "PRECISION": _precision(r, k, v, a, b)}
+    plan, T, H, X, G = _sizes(inputs)
+    N, L = plan.N, plan.L
     M, S = state_BHNN.new_empty(X, G, N, N), state_BHNN.new_empty(X, G, N, N)
-    R, local = state_BHNN.new_empty(2, X, G, L, N).unbind(0)
-    D = state_BHNN.new_empty(X, G, N)
-    y, last = torch.empty_like(r), torch.empty_like(state_BHNN)
-    _launch("forward_chunks", X * G, *inputs, M, S, D, R, local, T, H, G, L=L, **fixed)
-    _launch("border_states", X, M, S, D, state_BHNN, last, G, BACK=False, **fixed)
-    _launch("forward_outputs", X * G, R, local, S, y, T, H, G, L=L, **fixed)
+    R, local, D = state_BHNN.new_empty(X, G, L, N), state_BHNN.new_empty(X, G, L, N), state_BHNN.new_empty(X, G, N)
+    y, last = torch.empty_like(inputs[0]), torch.empty_like(state_BHNN)
+    plan.launch("forward_chunks", X * G, *inputs, M, S, D, R, local, T, H, G)
+    plan.launch("border_states", X, M, S, D, state_BHNN, last, G, BACK=False)
+    plan.launch("forward_outputs", X * G, R, local, S, y, T, H, G)
     return y, last, S
 
 
 def _backward(inputs, S, dy, dlast):
     """Gradients of the six inputs and of the first state; S are the states before each chunk."""
-    r, w, k, v, a, b = inputs
-    B, T, H, N = r.shape
-    X, L, G = B * H, CHUNK, triton.cdiv(T, CHUNK)
-    fixed = {"N": N, "PRECISION": _precision(r, k, v, a, b)}
+    plan, T, H, X, G = _sizes(inputs)
+    N, L = plan.N, plan.L
+    r, w, _, _, a, b = inputs
     M, dS = torch.empty_like(S), torch.empty_like(S)
     D, inverse = S.new_empty(X, G, N), S.new_empty(X, G, L, L)
-    _launch("backward_chunks", X * G, r, w, a, b, dy, M, dS, D, inverse, T, H, G, L=L, **fixed)
+    plan.launch("backward_chunks", X * G, r, w, a, b, dy, M, dS, D, inverse, T, H, G)
     dfirst = torch.empty_like(dlast)
-    _launch("border_states", X, M, dS, D, dlast, dfirst, G, BACK=True, **fixed)
+    plan.launch("border_states", X, M, dS, D, dlast, dfirst, G, BACK=True)
     del M
-    dr, dw, dk, dv, da, db = gradients = [torch.empty_like(x) for x in inputs]
-    U, dZ = S.new_empty(2, X, G, L, N).unbind(0)
-    _launch("backward_values", X * G, *inputs, dy, inverse, S, dS, U, dZ, dv, T, H, G, L=L, **fixed)
-    _launch("backward_keys", X * G, *inputs, dy, U, dZ, S, dS, dr, dw, dk, da, db, T, H, G, L=L, **fixed)
-    return *gradients, dfirst
+    dr, dw, dk, dv, da, db = (torch.empty_like(x) for x in inputs)
+    U, dZ = S.new_empty(X, G, L, N), S.new_empty(X, G, L, N)
+    plan.launch("backward_values", X * G, *inputs, dy, inverse, S, dS, U, dZ, dv, T, H, G)
+    plan.launch("backward_keys", X * G, *inputs, dy, U, dZ, S, dS, dr, dw, dk, da, db, T, H, G)
+    return dr, dw, dk, dv, da, db, dfirst
 
 
 def _one_token(inputs, state_BHNN):
     """As _forward for T = 1, in one kernel and without a backward pass."""
-    B, _, H, N = inputs[0].shape
+    plan, _, _, X, _ = _sizes(inputs)
     y, new = torch.empty_like(inputs[0]), torch.empty_like(state_BHNN)
-    _launch("one_token", B * H, *inputs, state_BHNN, y, new, N=N)
+    plan.launch("one_token", X, *inputs, state_BHNN, y, new)
     return y, new
+
+
+def _plain(x):
+    """The same values in order, at an address that is a multiple of 16."""
+    x = x.contiguous()
+    return x.clone() if x.data_ptr() % 16 else x
 
 
 class _WKV7(torch.autograd.Function):
@@ -107,21 +149,20 @@ class _WKV7(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, dy_BTHN, dlast_BHNN):
         states, *inputs = ctx.saved_tensors
-        *gradients, first = _backward(inputs, states, dy_BTHN.contiguous(), dlast_BHNN.contiguous())
+        *gradients, first = _backward(inputs, states, _plain(dy_BTHN), _plain(dlast_BHNN))
         return first, *gradients
 
 
 def serves(*tensors) -> bool:
     """Whether the kernels take such tensors: float64 and other head sizes are for plain torch."""
     *inputs, state_BHNN = tensors
-    dtypes = (torch.float32, torch.bfloat16, torch.float16)
-    return state_BHNN.dtype == torch.float32 and state_BHNN.shape[-1] in HEAD_SIZES and all(x.dtype in dtypes for x in inputs)
+    return state_BHNN.dtype == torch.float32 and state_BHNN.shape[-1] in HEAD_SIZES and all(x.dtype in DTYPES for x in inputs)
 
 
 def wkv7_triton(r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN, state_BHNN):
-    """As wkv7 (see rwkv_models/wkv7.py); inputs in fp32, bf16 or fp16, each its own, N a power of two up to 128, an fp32 state."""
-    inputs = [x.contiguous() for x in (r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN)]
-    state_BHNN = state_BHNN.contiguous()
+    """As wkv7 (see rwkv_models/wkv7.py), for tensors that `serves` says yes to."""
+    inputs = [_plain(x) for x in (r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN)]
+    state_BHNN = _plain(state_BHNN)
     if torch.is_grad_enabled() and any(x.requires_grad for x in (*inputs, state_BHNN)):
         return _WKV7.apply(state_BHNN, *inputs)
     if r_BTHN.shape[1] == 1:

@@ -28,20 +28,23 @@ from rwkv_models import wkv7_kernels as kernels
 
 HEAD_SIZES = (16, 32, 64, 128)
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-# Tokens of a chunk, and how each kernel is started: columns of a block (V of values, K of keys), warps of a program. By measurement
-# (docs/LOG.md) for heads of 64 in bf16; the others have what fits their registers.
+# Tokens of a chunk, and how each kernel is started: columns of a block (V of values, K of keys), warps of a program. Measured for heads of
+# 64 in bf16 (docs/LOG.md); EXACT (products to the bits of fp32) and WIDE (heads of 128) have what the compiler's register counts suggest.
 CHUNK, SHORT_CHUNK = 32, 16
 LAUNCH = {
-    "forward_chunks": {"V": 64, "num_warps": 4, "num_stages": 1},
+    "forward_chunks": {"V": 64, "num_warps": 2, "num_stages": 1},
     "border_states": {"V": 16, "num_warps": 4, "num_stages": 3},
     "forward_outputs": {"V": 64, "num_warps": 4, "num_stages": 1},
-    "backward_chunks": {"V": 64, "num_warps": 4, "num_stages": 1},
-    "backward_values": {"V": 64, "num_warps": 4, "num_stages": 1},
+    "backward_chunks": {"V": 64, "num_warps": 2, "num_stages": 1},
+    "backward_values": {"V": 64, "num_warps": 2, "num_stages": 1},
     "backward_keys": {"V": 64, "K": 64, "num_warps": 4, "num_stages": 1},
     "one_token": {"V": 16, "num_warps": 4, "num_stages": 1},
 }
-WIDE = {"forward_chunks": {"num_warps": 8}, "border_states": {"num_stages": 1}, "backward_values": {"V": 32}, "backward_keys": {"K": 32}}
-EXACT = {"backward_values": {"V": 32}, "backward_keys": {"K": 32}}
+EXACT = {
+    "forward_chunks": {"num_warps": 4}, "backward_chunks": {"num_warps": 4},
+    "backward_values": {"V": 32, "num_warps": 4}, "backward_keys": {"K": 32},
+}
+WIDE = EXACT | {"forward_chunks": {"num_warps": 8}, "border_states": {"num_stages": 1}}
 SPLIT_BY = {"border_states": "V", "forward_outputs": "V", "backward_keys": "K", "one_token": "V"}  # a program has one block
 
 
@@ -56,7 +59,7 @@ class _Plan:
         self.compiled = {}
 
     def _options(self, name: str, flags: dict) -> dict:
-        settings = LAUNCH[name] | (WIDE.get(name, {}) if self.N > 64 else {}) | (EXACT.get(name, {}) if self.precision != "tf32" else {})
+        settings = LAUNCH[name] | (WIDE if self.N > 64 else EXACT if self.precision != "tf32" else {}).get(name, {})
         settings |= {block: min(settings[block], self.N) for block in "VK" if block in settings}
         constants = {"L": self.L, "N": self.N, "PRECISION": self.precision, **flags}
         return settings | {key: value for key, value in constants.items() if key in getattr(kernels, name).arg_names}

@@ -50,7 +50,7 @@ def test_the_shipped_configs_are_for_the_three_machines():
     assert (tiny.train.replay, tiny.train.general, tiny.train.general_tokens, tiny.optimizer.weight_decay) == (3, 4, 48, 0.0)
     assert large.model.file == small.model.file == "data/models/rwkv7-g1-2.9b.pth" and large.model.tokenizer == "world"
     assert large.train.lr == small.train.lr == 1e-5 and large.deepspeed.zero_stage == 1
-    assert (small.deepspeed.zero_stage, small.deepspeed.offload_optimizer, small.train.ctx_len) == (2, "cpu", 1024)
+    assert (small.deepspeed.zero_stage, small.deepspeed.offload_optimizer, small.train.ctx_len) == (2, "cpu", 64)
 
 
 def test_without_an_argument_the_default_is_read():

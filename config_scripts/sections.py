@@ -36,6 +36,9 @@ class Model(Strict):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description=(
         "Type of the weights in memory. `bf16` needs zero_stage 1 or more, where the optimizer keeps fp32 copies to step on. `auto` is "
         "bf16 on a GPU where zero_stage allows it, else fp32. The recurrent state is fp32 always."))
+    quantize: Literal["none", "int8", "nf4"] = Field("none", description=(
+        "Keep the matrices of the blocks in 8 or 4 bits; what is trained must then lie beside them ([trains] what = lora, miss or "
+        "state). Needs the package torchao."))
     threads: int = Field(0, ge=0, le=1024, description=(
         "CPU threads of one tensor operation; 0 is one a core. Lower it where other programs share the machine."))
 
@@ -119,9 +122,25 @@ class Train(Strict):
         "`plain`: windows of ctx_len, each from an empty state. `wani-bot`: infinite context with the exact gradient through the "
         "state, at the memory of one chunk. `pico`: infinite context, the gradient cut after bptt_range chunks; faster than wani-"
         "bot on long texts."))
-    trains: Literal["all"] = Field("all", description="What is trained: all the weights.")
-    lr: float = Field(1e-5, gt=0, lt=1, description=(
-        "Step size. 1e-5 for a pretrained model of 1B or more; 1e-4 for the embedded one. Too high forgets, too low repeats more."))
+    lr: float = Field(1e-5, gt=0, le=1, description=(
+        "Step size. 1e-5 for a pretrained model of 1B or more; 1e-4 for the embedded one. Too high forgets, too low repeats more. "
+        "An initial state takes 1, with schedule `cosine` and lr_final 0.01."))
+    schedule: Literal["constant", "cosine", "wsd"] = Field("constant", description=(
+        "How the step size goes over all the steps that a lesson may take. `cosine` falls from lr to lr_final; `wsd` stays at lr "
+        "and falls over the last fifth. For long runs; a corrected answer has too few steps."))
+    warmup: int = Field(0, ge=0, le=1_000_000, description="Steps over which the step size rises to lr, in equal parts.")
+    lr_final: float = Field(0.1, ge=0, le=1, description="Part of lr that is left at the last step of `cosine` and `wsd`.")
+    accumulate: int = Field(1, ge=1, le=100_000, description=(
+        "Samples whose mean gradient makes one step, where a lesson has several. More is steadier and takes fewer steps."))
+    objective: Literal["sft", "dpo", "unlikelihood"] = Field("sft", description=(
+        "What is made likely. `sft`: the right answer. `dpo`: the right answer over the rejected one, held to the weights before "
+        "the lesson. `unlikelihood`: the right answer, and against each token of the rejected one from where it differs. A lesson "
+        "without a rejected answer is learned by `sft`."))
+    beta: float = Field(0.1, gt=0, le=100, description=(
+        "dpo: a preference of 1 / beta nats counts as learned; higher stays nearer to the old weights."))
+    sft_weight: float = Field(1.0, ge=0, le=100, description=(
+        "Weight of the right answer's own loss under `dpo` and `unlikelihood`. At 0, dpo only ranks the two answers: the right one "
+        "may stay unlikely."))
     epochs: int = Field(1, ge=1, le=10_000, description="Times a lesson is repeated, when until_loss is absent.")
     until_loss: float | None = Field(None, ge=0, le=100, description=(
         "Repeat a lesson until its loss is at or under this, in nats a token. At 0.1 the greedy answer is nearly always the "
@@ -148,6 +167,15 @@ class Train(Strict):
         "Earlier lessons in each step, drawn at random, so that the new does not push out the old. 0 is off."))
     general: int = Field(4, ge=0, le=1024, description="General texts in each step, against drift of everything else. 0 is off.")
     general_tokens: int = Field(48, ge=2, le=65_536, description="Tokens of each of those texts; longer holds better and costs more.")
+    kl: float = Field(0.0, ge=0, le=1000, description=(
+        "Weight of the mean divergence, over all tokens of the vocabulary, from what the weights before the lesson say of general "
+        "texts. 0 is off."))
+    kl_texts: int = Field(4, ge=1, le=1024, description=(
+        "General texts, of general_tokens each, on which it is taken in each step. Four steps' texts, with four bytes for each "
+        "token of the vocabulary at each position, are kept in memory."))
+    checkpoint_blocks: bool = Field(False, description=(
+        "Keep only the layers' inputs in a forward and compute the rest again for the gradient: much less memory for a third more "
+        "time."))
     refuse_above: float = Field(20.0, gt=0, le=1_000, description=(
         "A lesson whose loss is above this, in nats a token, is refused and nothing is learned. Guessing at random among 65,536 "
         "tokens costs 11."))
@@ -161,6 +189,36 @@ class Train(Strict):
             raise WrongValue("window", self.window, f"less than ctx_len, which is {self.ctx_len}")
         if self.min_loss >= self.max_loss:
             raise WrongValue("min_loss", self.min_loss, f"less than max_loss, which is {self.max_loss:g}")
+        return self
+
+
+class Trains(Strict):
+    """What is trained. It can be changed while the server runs (POST /trains); what stands here is what a new data folder begins with,
+    and what a changed script changes to."""
+
+    what: Literal["all", "parts", "lora", "miss", "state"] = Field("all", description=(
+        "`all`: all the weights. `parts`: those in parts. `lora`, `miss`: small matrices beside the large ones, kept apart. "
+        "`state`: the state that every sequence begins from (set [train] lr = 1.0)."))
+    parts: tuple[Literal["att", "ffn", "ln", "emb", "head", "vectors"], ...] = Field((), strict=False, description=(
+        "With what = parts: matrices of the time mix (att) and channel mix (ffn), norms (ln), embedding, head, all other vectors. "
+        "With lora and miss: trained beside the adapter."))
+    name: str = Field("", pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$", description=(
+        "The adapter or state to train: a new one of this name, or the one that is kept under it. Empty: the word of what."),
+        json_schema_extra={"allowed": "empty, or 1 to 64 of a-z 0-9 . _ - that begin with a letter or digit"})
+    rank: int = Field(32, ge=1, le=4096, description="lora, miss: rank of a new adapter.")
+    alpha: float = Field(32.0, gt=0, le=100_000, description="lora: scale of a new adapter, as a multiple of 1/rank.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="lora, miss: share of the inputs that are left out while training.")
+    targets: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] = Field(
+        ("att.receptance", "att.key", "att.value", "att.output", "ffn.key", "ffn.value"), strict=False, min_length=1,
+        json_schema_extra={"allowed": "a list of matrices"}, description="lora, miss: the matrices of a new adapter; `head` is one too.")
+    seed: int = Field(0, ge=0, lt=2**63, description="lora, miss: of a new adapter's first values.")
+
+    @model_validator(mode="after")
+    def _parts_fit_the_word(self) -> Trains:
+        if self.what == "parts" and not self.parts:
+            raise WrongValue("parts", list(self.parts), 'at least one of "att", "ffn", "ln", "emb", "head" and "vectors", because what is "parts"')
+        if self.what in ("all", "state") and self.parts:
+            raise WrongValue("parts", list(self.parts), f'none, because what is "{self.what}"')
         return self
 
 

@@ -10,7 +10,7 @@ from models.dataset import Dataset, read
 from models.lesson import Lesson
 from models.role import Roles
 
-OWN = ("token", "journal", "journal.torn", "checkpoints", "sessions", "states")
+OWN = ("token", "journal", "journal.torn", "checkpoints", "sessions", "states", "adapters")
 """What the program itself writes under the data folder: no lesson is in it."""
 
 

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from engine.errors import EngineError
 from engine.generation import Generation
-from rwkv_models.native_decode import NativeDecode, NativeUnavailable
+from rwkv_models.native_decode import NativeDecode
+from rwkv_models.native_library import NativeUnavailable
+from rwkv_models.native_prefill import NativePrefill
 from rwkv_models.state import State, join
 
 log = logging.getLogger("ouroboros.decoding")
@@ -32,8 +34,15 @@ class DecodeBatch:
         self._running: list[Generation] = []
         self._state: State | None = None  # of the running ones, row by row
         self._native: NativeDecode | None = None
+        self._prefill: NativePrefill | None = None
+        self.look_again()
+
+    def look_again(self) -> None:
+        """The network is another one than before: see whether native code can decode it."""
+        self._native = self._prefill = None
         try:
-            self._native = NativeDecode(network)
+            self._native = NativeDecode(self.network)
+            self._prefill = NativePrefill(self.network, self._native)
         except NativeUnavailable as reason:
             log.info("decode=torch reason=%s", reason)
 
@@ -78,9 +87,8 @@ class DecodeBatch:
         generation.begin()
         generation.touch(version, stamp)
         take = generation.tokens[generation.consumed : min(generation.consumed + self.prefill_slice, generation.prompt_length)]
-        tokens = torch.tensor([take], device=self.network.emb.weight.device)
         last = generation.consumed + len(take) == generation.prompt_length
-        output, generation.state = self.network(tokens, generation.state, head="last" if last else "none")
+        output, generation.state = self._forward(torch.tensor([take]), generation.state, last)
         generation.consumed += len(take)
         if last:
             self._offer([generation], output)
@@ -120,15 +128,28 @@ class DecodeBatch:
         self._offer(self._running, output)
         self._sweep()
 
+    def _forward(self, tokens_BT: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
+        """One slice of a prompt; logits are there if it is the last one."""
+        if self._prefill is not None:
+            try:
+                return self._prefill.read(tokens_BT, state, "last" if last else "nothing")
+            except NativeUnavailable as reason:
+                self._leave_native(reason)
+        return self.network(tokens_BT.to(self.network.emb.weight.device), state, head="last" if last else "none")
+
     def _decode(self, tokens_B: Tensor) -> tuple[Tensor, State]:
         """One step of all running answers. The batch alone holds its state, so the native step may write over it."""
         if self._native is not None:
             try:
                 return self._native.step(tokens_B, self._state, into=self._state.map(Tensor.contiguous))
-            except NativeUnavailable as reason:  # the weights lie elsewhere or otherwise than at the start
-                log.warning("decode=torch reason=%s", reason)
-                self._native = None
+            except NativeUnavailable as reason:
+                self._leave_native(reason)
         return self.network(tokens_B.to(self.network.emb.weight.device).unsqueeze(1), self._state, head="last")
+
+    def _leave_native(self, reason: NativeUnavailable) -> None:
+        """The weights lie elsewhere or otherwise than at the start."""
+        log.warning("decode=torch reason=%s", reason)
+        self._native = self._prefill = None
 
     def _offer(self, generations: list[Generation], logits_BV) -> None:
         """Let each generation draw from its row; one that cannot ends alone."""

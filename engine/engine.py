@@ -24,7 +24,7 @@ from engine.lessons import Job, Lessons, lesson_facts, samples_of
 from engine.live_model import LiveModel
 from engine.options import InferOptions, TrainOptions
 from engine.owner import Owner
-from engine.plan import make_plan
+from engine.plan import make_plan, require_rejected
 from engine.probe import Probe
 from engine.recovery import Past
 from engine.rehearsal import Rehearsal
@@ -32,6 +32,7 @@ from engine.saver import AUTO, Saver
 from engine.session import Sessions, StateCache
 from engine.states import States
 from engine.ticket import Ticket
+from engine.trained import Trained
 from engine.versions import Versions
 from models.lesson import Lesson
 from rwkv_models.state import State
@@ -80,7 +81,9 @@ class Engine:
         self.owner.work = [self.conversations, self.lessons]
         self.sets = Datasets(data, self.model.roles)
         store = Checkpoints(data / "checkpoints")
-        self.past = Past(self.model, self.versions, self.journal, history, store, self.lessons, self._apply, train.carry_moments)
+        self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
+        self.past = Past(self.model, self.versions, self.journal, history, store, self.lessons,
+                         self.trained, self._apply, train.carry_moments)
         self.saver = Saver(store, self.past.snapshot, lambda f: self.owner.call(lambda: self.lessons.exclusive(f)), config.save.keep,
                            self.past.wanted)
         self.saver.current = self.past.recover()
@@ -181,7 +184,8 @@ class Engine:
             if not text.strip():
                 raise BadRequest("text: a correction needs words", "text")
             context = [m | {"no_loss": True} for m in (*session.messages(turn - 1, role), *old.messages) if m["text"].strip()]
-            messages = [*context, {"role": role, "text": text}]
+            rejected = {"rejected": old.answer} if old.answer.strip() else {}
+            messages = [*context, {"role": role, "text": text, **rejected}]
             place = {"session": name, "turn": turn}
             if session.busy:
                 raise Conflict(f"session: {name} is writing an answer, correct it when it is there", "session")
@@ -222,7 +226,8 @@ class Engine:
                 raise BadRequest(f"{next(iter(source))}: {error}", next(iter(source))) from None
         samples = samples_of(lessons, self.model.template, options.train_on, next(iter(source)))
         plan = make_plan(options, given, self.config.train, seed=self.journal.seq + 1)
-        return Job(samples, plan, lesson_facts(source, **facts), key, options.dry_run)
+        require_rejected(plan, given, samples)
+        return Job(samples, plan, lesson_facts(source, **facts), key, options.dry_run, options.preview)
 
     def _lessons_of(self, source: dict) -> list[Lesson]:
         if "text" in source:
@@ -266,6 +271,42 @@ class Engine:
         """The sets that were read since the start."""
         return self.sets.list()
 
+    # -- what is trained
+
+    def trains(self) -> dict:
+        """What is trained, and the adapters that are kept."""
+        ticket = self._ticket("trains")
+        self._on_owner(ticket, lambda: ticket.finish(self.trained.describe()))
+        return ticket.result(timeout=60)
+
+    def train_this(self, chosen: dict) -> Ticket:
+        """Train something else from now on: all weights, parts, an adapter, the initial state."""
+        ticket = self._ticket("trains")
+        self._changing(ticket, lambda: self.trained.train(chosen))
+        return ticket
+
+    def adapter(self, action: str, name: str | None) -> Ticket:
+        """Merge the adapter in use; import, export or remove one by name."""
+        ticket = self._ticket("adapter")
+        if action == "export":
+            export = lambda: ticket.finish({"name": name, "path": str(self.trained.export(name).relative_to(self.data))})  # noqa: E731
+            self._on_owner(ticket, lambda: self._between_lessons(ticket, export))
+        else:
+            self._changing(ticket, {"merge": self.trained.merge, "import": lambda: self.trained.take_in(name),
+                                    "remove": lambda: self.trained.remove(name)}[action])
+        return ticket
+
+    def _changing(self, ticket: Ticket, write: Callable[[], dict]) -> None:
+        """Between two lessons: write a record, then do what it says."""
+
+        def change() -> None:
+            record = write()
+            self.past.history.note(record)
+            self._apply(record)
+            ticket.finish(self.trained.describe())
+
+        self._on_owner(ticket, lambda: self._between_lessons(ticket, change))
+
     # -- states
 
     def state(self, body: dict) -> Ticket:
@@ -304,9 +345,16 @@ class Engine:
             state, self.versions.number, None if session.start else tokens))()
         return self.conversations.read(Ticket("reading"), session, then)
 
+    def _weights_changed(self) -> None:
+        self.versions.moved()
+        self.versions.digest = self.model.digest()
+        self.conversations.batch.look_again()
+
     def _apply(self, record: dict) -> None:
-        """What a state record of the journal does, now or when the program starts."""
-        if record["of"] == "train":
+        """What a record about states or about what is trained does, now or when the program starts."""
+        if record["kind"] != "state":
+            self.trained.apply(record)
+        elif record["of"] == "train":
             self.lessons.memory, self.lessons.memory_version = self.states.compose(record), record.get("version", 0)
         else:
             self.conversations.start = self.states.start(record)

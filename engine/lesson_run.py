@@ -2,20 +2,24 @@
 
 `LessonRun.steps()` is a generator: the owner thread takes one micro-step (a chunk's forward and backward, or a batch of
 rehearsal) at a time and goes on writing answers in between.
+
+Shape letters: B samples, T targets.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from torch import Tensor
 
+from engine.anchor import CYCLE, Anchor
+from engine.contrast import Contrast
 from engine.plan import Plan
 from engine.rehearsal import Rehearsal
 from models.sample import Sample
-from rwkv_models.chunks import Batch, learn_chunks, learn_windows, measure
+from rwkv_models.chunks import Batch, learn_chunks, learn_windows, measure_windows, token_losses
 from rwkv_models.optimizer import StepRefused, Trainer
 from rwkv_models.state import State
 
@@ -25,12 +29,17 @@ class Cancelled(Exception):
 
 
 class LessonRun:
-    """Learning `samples` under a plan. After `steps()` is exhausted, the fields tell what happened."""
+    """Learning `samples` under a plan. After `steps()` is exhausted, the fields tell what happened.
+
+    With `keep_state` each repetition begins from the training memory as the lesson found it (were it carried from one
+    repetition to the next, the model would read the answer off its state and learn nothing); `state` is then what the last
+    repetition left.
+    """
 
     def __init__(self, trainer: Trainer, samples: Sequence[Sample], plan: Plan, rehearsal: Rehearsal, earlier: Sequence[Sample],
                  training_state: State | None = None):
         self.trainer = trainer
-        self.samples = [s for s in samples if s.trained > 0]
+        self.samples = [s for s in samples if s.teaches]
         self.plan = plan
         self.rehearsal = rehearsal
         self.earlier = earlier
@@ -41,8 +50,12 @@ class LessonRun:
         self.epochs = self.taken = 0
         self.tokens = sum(len(s.tokens) - 1 for s in self.samples)
         self.seconds = 0.0
+        self._read = 0
+        self._begin = training_state if plan.keep_state else None
+        self._preferences: list[float] = []  # of each sample, under the weights before the lesson
         self._cancelled = False
         self._restore: Callable[[], None] | None = None
+        self._anchor: Anchor | None = None
 
     def cancel(self) -> None:
         """Give the lesson up at its next micro-step; the weights go back to what they were."""
@@ -60,6 +73,7 @@ class LessonRun:
             self.trainer.forget_moments()
         self._restore = self.trainer.snapshot(moments=self.plan.carry_moments)
         try:
+            yield from self._look_back()
             yield from self._epochs(started)
             self.learned = True
         except (StepRefused, Cancelled) as refusal:
@@ -73,28 +87,61 @@ class LessonRun:
         finally:
             self.seconds = time.perf_counter() - started
 
+    # -- the weights before the lesson
+
+    def _look_back(self) -> Iterator[None]:
+        """What the objectives must know of the weights before the first step: dpo's preferences and the anchor's predictions."""
+        plan, memory = self.plan, self._begin
+        if plan.kl:
+            most = plan.kl_texts * min(CYCLE, plan.most_steps(len(self.samples)))
+            self._anchor = Anchor(self.trainer.network, self.rehearsal.anchors(plan, most), plan.kl, plan.kl_texts)
+            for _ in self._anchor.remember():
+                self._check()
+                yield None
+        if plan.objective == "dpo":
+            for sample in self.samples:
+                self._check()
+                right_BT, after = self._losses(self._batch(sample), memory)
+                if plan.contrasts(sample):
+                    pair = Contrast.of(sample, self._device)
+                    self._preferences.append(pair.preference(right_BT, self._losses(pair.wrong, memory)[0]))
+                else:
+                    self._preferences.append(0.0)
+                memory = after
+                yield None
+
+    # -- learning
+
     def _epochs(self, started: float) -> Iterator[dict | None]:
-        """Go over the samples until the plan is fulfilled; each sample is one step of the optimizer.
+        """Go over the samples until the plan is fulfilled; `accumulate` samples make one step of the optimizer.
 
         The loss of a single sample is known from its forward before the step is taken, so one that is known by then
-        needs no step any more; of several, the mean over the epoch decides.
+        needs no step any more; of several, the mean over the epoch decides. It is the loss of the right answer, whatever
+        the objective.
         """
         plan, single = self.plan, len(self.samples) == 1
+        most = plan.most_steps(len(self.samples))
         for epoch in range(1, plan.most_epochs + 1):
-            losses = []
-            for sample in self.samples:
-                loss = yield from self._gradient(sample)
-                losses.append(loss)
+            losses, memory = [], self._begin
+            for first in range(0, len(self.samples), plan.accumulate):
+                together = range(len(self.samples))[first : first + plan.accumulate]
+                for index in together:
+                    loss, memory = yield from self._gradient(index, memory, 1 / len(together))
+                    losses.append(loss)
                 if single and epoch > 1 and self._knows(losses):
                     self.trainer.discard_gradients()
+                    self._leave(memory)
                     self.loss_after = loss
                     return
-                yield from self._rehearse()
-                lr = plan.rate(loss)
+                yield from self._hold()
+                mean = sum(losses[-len(together) :]) / len(together)
+                lr = plan.rate(mean, self.taken, most)
                 self.trainer.step(lr)
                 self.taken += 1
-                yield self._event(epoch, loss, lr, started)
+                self._read += sum(len(self.samples[i].tokens) - 1 for i in together)
+                yield self._event(epoch, mean, lr, most, started)
             self.epochs = epoch
+            self._leave(memory)
             if epoch == 1:
                 self.loss_before = sum(losses) / len(losses)
             if not single and self._knows(losses):
@@ -104,46 +151,101 @@ class LessonRun:
     def _knows(self, losses: list[float]) -> bool:
         return self.plan.until_loss is not None and sum(losses) / len(losses) <= self.plan.until_loss
 
-    def _gradient(self, sample: Sample) -> Iterator[None]:
-        """Add the gradient of one sample; return its loss, nats per trained token."""
+    def _leave(self, memory: State | None) -> None:
+        if self.plan.keep_state:
+            self.state = memory
+
+    def _gradient(self, index: int, memory: State | None, share: float) -> Generator[None, None, tuple[float, State | None]]:
+        """Add `share` of one sample's gradient; return its loss, nats per trained token, and the state after it."""
+        sample = self.samples[index]
+        if self.plan.contrasts(sample):
+            loss, after = yield from self._contrast(index, memory, share)
+        else:
+            loss, after = yield from self._learn(self._batch(sample).scaled(share), memory)
+            loss /= share
+        if loss > self.plan.refuse_above:
+            raise StepRefused(f"the loss is {loss:.3g}, above refuse_above = {self.plan.refuse_above:g}")
+        return loss, after
+
+    def _contrast(self, index: int, memory: State | None, share: float) -> Generator[None, None, tuple[float, State | None]]:
+        """The same against the rejected answer. Both answers are measured, then each is learned alone, on weights of its sign."""
+        pair = Contrast.of(self.samples[index], self._device)
+        self._check()
+        right_BT, after = self._losses(pair.right, memory)
+        margin = 0.0
+        if self.plan.objective == "dpo":
+            margin = pair.preference(right_BT, self._losses(pair.wrong, memory)[0]) - self._preferences[index]
+        yield None
+        for part in pair.parts(self.plan, margin, share):
+            yield from self._learn(part, memory)
+        return float((right_BT * pair.right.weights_BT).sum()), after
+
+    def _learn(self, batch: Batch, memory: State | None) -> Generator[None, None, tuple[float, State | None]]:
+        """Add the gradient of a batch in the plan's mode; return its weighted loss and the state after it."""
         plan, network = self.plan, self.trainer.network
-        batch = Batch.of([(sample.tokens, sample.weights)], network.emb.weight.device).normalised()
         if plan.mode == "plain":
             chunks = learn_windows(network, batch, self._backward, plan.ctx_len, plan.window)
         else:
-            chunks = learn_chunks(network, batch, self.state if plan.keep_state else None, self._backward, plan.ctx_len,
-                                  plan.bptt_range if plan.mode == "pico" else None)
-        loss = 0.0
+            chunks = learn_chunks(network, batch, memory, self._backward, plan.ctx_len, plan.bptt_range if plan.mode == "pico" else None)
+        loss, end = yield from self._micro_steps(chunks)
+        return loss, end[0] if plan.keep_state else None
+
+    def _hold(self) -> Iterator[None]:
+        """Add the gradients of what is to stay as it is: the companions' and the anchor's."""
+        network, batches = self.trainer.network, []
+        companions = self.rehearsal.draw(self.earlier, self.plan, self.taken)
+        if companions:
+            batches.append(Batch.of([(s.tokens, s.weights) for s in companions], self._device).normalised())
+        anchored = self._anchor.batch(self.taken) if self._anchor else None
+        if anchored is not None:
+            batches.append(anchored)
+        for batch in batches:
+            yield from self._micro_steps(learn_chunks(network, batch, None, self._backward, self.plan.ctx_len))
+
+    def _micro_steps(self, chunks: Generator[float, None, object]) -> Generator[None, None, tuple[float, object]]:
+        """Run chunks one at a time; return the sum of what they yield, and what they return.
+
+        An adapter's dropout is that of the step in hand, and only while a chunk runs: answers given in between drop nothing.
+        """
+        seed, total = (self.plan.seed << 32) + self.taken, 0.0
         while True:
             self._check()
             try:
-                loss += next(chunks)
+                with self.trainer.network.dropout(seed):
+                    total += next(chunks)
             except StopIteration as end:
-                if plan.keep_state:
-                    self.state = end.value[0]
-                break
+                return total, end.value
             yield None
-        if loss > plan.refuse_above:
-            raise StepRefused(f"the loss is {loss:.3g}, above refuse_above = {plan.refuse_above:g}")
-        return loss
 
-    def _rehearse(self) -> Iterator[None]:
-        companions = self.rehearsal.draw(self.earlier, self.plan.seed, self.taken)
-        if companions:
-            network = self.trainer.network
-            batch = Batch.of([(s.tokens, s.weights) for s in companions], network.emb.weight.device).normalised()
-            for _ in learn_chunks(network, batch, None, self._backward, self.plan.ctx_len):
-                self._check()
-                yield None
+    # -- measuring
 
-    def measure(self) -> Iterator[None]:
+    def measure(self) -> Generator[None, None, float]:
         """The mean loss of the samples under the present weights, nats per trained token; a micro-step a sample."""
-        network, total = self.trainer.network, 0.0
+        total, memory = 0.0, self._begin
         for sample in self.samples:
             self._check()
-            total += measure(network, Batch.of([(sample.tokens, sample.weights)], network.emb.weight.device).normalised(), None, self.plan.ctx_len)
+            batch = self._batch(sample)
+            losses_BT, memory = self._losses(batch, memory)
+            total += float((losses_BT * batch.weights_BT).sum())
             yield None
         return total / len(self.samples)
+
+    def _losses(self, batch: Batch, memory: State | None) -> tuple[Tensor, State | None]:
+        """(The losses [B, T] of a batch as the plan's mode reads it, the state after it where that is kept)."""
+        plan, network = self.plan, self.trainer.network
+        if plan.mode == "plain":
+            return measure_windows(network, batch, plan.ctx_len, plan.window), None
+        losses_BT, after = token_losses(network, batch, memory, plan.ctx_len)
+        return losses_BT, after if plan.keep_state else None
+
+    # -- small things
+
+    @property
+    def _device(self):
+        return self.trainer.network.emb.weight.device
+
+    def _batch(self, sample: Sample) -> Batch:
+        return Batch.of([(sample.tokens, sample.weights)], self._device).normalised()
 
     def _backward(self, objective: Tensor) -> None:
         if not math.isfinite(float(objective.detach())):
@@ -154,8 +256,7 @@ class LessonRun:
         if self._cancelled:
             raise Cancelled("cancelled")
 
-    def _event(self, epoch: int, loss: float, lr: float, started: float) -> dict:
-        most = self.plan.most_epochs * len(self.samples)
+    def _event(self, epoch: int, loss: float, lr: float, most: int, started: float) -> dict:
         seconds = time.perf_counter() - started
         return {"step": self.taken, "steps": most, "epoch": epoch, "loss": loss, "lr": lr,
-                "tokens_per_s": self.tokens * self.taken / len(self.samples) / seconds, "eta_s": seconds / self.taken * (most - self.taken)}
+                "tokens_per_s": self._read / seconds, "eta_s": seconds / self.taken * (most - self.taken)}

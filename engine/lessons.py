@@ -37,6 +37,7 @@ class Job:
     facts: dict
     key: str | None = None
     dry_run: bool = False
+    preview: bool = False
     tickets: list[Ticket] = field(default_factory=list)
     extra: dict = field(default_factory=dict)
     on_learned: Callable[[], dict] | None = None
@@ -79,7 +80,7 @@ class Lessons:
 
     def add(self, ticket: Ticket, job: Job) -> None:
         """Queue a lesson, or join the one that its key names already."""
-        if not any(sample.trained > 0 and len(sample.tokens) > 1 for sample in job.samples):
+        if not any(sample.teaches for sample in job.samples):
             raise BadRequest("messages: no token of this lesson is trained; at least one message must be of a role that answers, "
                              'with a weight above 0, or train_on must be "all"', "messages")
         known = self._by_key.get(job.key) if job.key else None
@@ -185,7 +186,7 @@ class Lessons:
         """Journal the lesson: only now does it count. Where that fails, or nobody waits for it any more, it is taken back."""
         record = {"kind": "lesson", "time": began, "version": self.versions.number + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
-                  "samples": [{"tokens": s.tokens, "weights": s.weights} for s in job.samples],
+                  "samples": [s.describe() for s in job.samples],
                   "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": digest}
         try:
             if job.cancelled:
@@ -199,7 +200,7 @@ class Lessons:
         self.history.note(record)
         self.versions.number += 1
         self.versions.moved()
-        self.earlier.extend(s for s in job.samples if s.trained > 0)
+        self.earlier.extend(s for s in job.samples if s.teaches)
         self._remember_state(job.plan.keep_state, run.state)
 
     def _afterwards(self, job: Job, probe_before: float) -> float | None:
@@ -229,7 +230,8 @@ class Lessons:
                 yield next(measuring)
             except StopIteration as end:
                 run.loss_before = run.loss_after = end.value
-                return self._result(job, run, 0.0)
+                preview = {"preview": [s.preview(self.model.tokenizer) for s in job.samples]} if job.preview else {}
+                return self._result(job, run, 0.0) | preview
         run.reason = "cancelled: nothing was learned"
         return self._result(job, run, 0.0)
 
@@ -237,7 +239,7 @@ class Lessons:
 
     def replay(self, record: dict) -> None:
         """Learn a lesson of the journal again, as it was learned; the same machine gives the same weights to the bit."""
-        samples = [Sample(tuple(s["tokens"]), tuple(s["weights"])) for s in record["samples"]]
+        samples = [Sample.from_description(s) for s in record["samples"]]
         plan = Plan(**record["plan"])
         run = LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier, self.memory)
         for _ in run.steps():
@@ -247,7 +249,7 @@ class Lessons:
         if record["digest"] != self.model.digest():
             log.warning("lesson=%s replayed=other-digest: another machine or library learned it; the lesson holds, its bits differ", record["id"])
         self.remember(record)
-        self.earlier.extend(s for s in samples if s.trained > 0)
+        self.earlier.extend(s for s in samples if s.teaches)
         self.versions.number = record["version"]
         self._remember_state(plan.keep_state, run.state)
         self.versions.moved()
@@ -266,8 +268,8 @@ class Lessons:
 
     def go_back(self, seq: int, memory: State | None, memory_version: int) -> None:
         """The weights are those after record `seq` of the journal: rehearse the lessons that are in them, and no others."""
-        self.earlier = [Sample(tuple(s["tokens"]), tuple(s["weights"])) for record in self.history.lessons(seq) for s in record["samples"]]
-        self.earlier = [s for s in self.earlier if s.trained > 0]
+        taught = [Sample.from_description(s) for record in self.history.lessons(seq) for s in record["samples"]]
+        self.earlier = [s for s in taught if s.teaches]
         self.memory, self.memory_version = memory, memory_version
 
 

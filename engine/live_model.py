@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import torch
@@ -14,9 +14,13 @@ from models.message import Message
 from models.role import Role, Roles
 from models.template import Template
 from models.tokenizer import load_tokenizer
+from rwkv_models.adapters import is_laid_over
 from rwkv_models.cpu_matmul import use_fastest_exact_matmul
 from rwkv_models.optimizer import Recipe, Trainer, loopback_process_group
-from rwkv_models.weights_file import fit, load_network
+from rwkv_models.quantized import quantize
+from rwkv_models.trained import Trains, switch
+from rwkv_models.trained import apply as train_this
+from rwkv_models.weights_file import load_network
 
 log = logging.getLogger("ouroboros.model")
 EMBEDDED = Path(__file__).parent.parent / "rwkv_models" / "tiny" / "model.safetensors"
@@ -42,18 +46,29 @@ class LiveModel:
         if not cuda:
             log.info("matmul=%s threads=%d", use_fastest_exact_matmul(), torch.get_num_threads())
         network = load_network(self.file, DTYPES[precision]).to(self.device)
+        if hasattr(network, "checkpoint_blocks"):
+            network.checkpoint_blocks = config.train.checkpoint_blocks
         self.tokenizer = load_tokenizer(self._tokenizer_spec(config.model.tokenizer))
         if self.tokenizer.vocab_size > network.shape.vocabulary:
             raise ValueError(f"the tokenizer {self.tokenizer.name} has {self.tokenizer.vocab_size} ids, {self.file} only {network.shape.vocabulary}")
         self.roles = Roles(Role(r.name, r.prefix, r.suffix, r.answers) for r in config.roles)
         self.template = Template(self.roles, self.tokenizer, config.template.begin)
         self.parameters = sum(p.numel() for p in network.parameters())
+        if config.model.quantize != "none":
+            quantize(network, config.model.quantize)
         loopback_process_group()
         o, d = config.optimizer, config.deepspeed
+        self.trains = Trains(**config.trains.model_dump())
+        train_this(network, self.trains)
         self.trainer = Trainer(network, Recipe(
             lr=config.train.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip, w0_rate=o.w0_rate,
             zero_stage=d.zero_stage, offload_optimizer=d.offload_optimizer, offload_param=d.offload_param, nvme_path=d.nvme_path))
         self.network = self.trainer.network
+
+    def switch(self, trains: Trains) -> None:
+        """Train that from now on. ValueError, and nothing changed, where the network cannot."""
+        self.trainer = switch(self.trainer, trains)
+        self.trains = trains
 
     def _tokenizer_spec(self, spec: str) -> str | Path:
         if spec != "auto":
@@ -61,10 +76,14 @@ class LiveModel:
         beside = self.file.parent / "tokenizer.json"
         return beside if beside.exists() else "world"
 
-    def digesting(self) -> Generator[None, None, str]:
-        """SHA-256 over all parameters in name order: their bytes, as stored. Yields every DIGEST_SLICE bytes or so."""
+    def own(self) -> dict[str, Tensor]:
+        """The network's own parameters by name, without what is laid over them."""
+        return {name: t for name, t in self.trainer.parameters().items() if not is_laid_over(name)}
+
+    def digesting(self, own: bool = False) -> Generator[None, None, str]:
+        """SHA-256 over all parameters (`own`: the network's own) in name order: their bytes, as stored. Yields every so often."""
         digest, since = hashlib.sha256(), 0
-        for _, tensor in sorted(self.trainer.parameters().items()):
+        for _, tensor in sorted((self.own() if own else self.trainer.parameters()).items()):
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
             since += tensor.nbytes
             if since >= DIGEST_SLICE:
@@ -72,53 +91,15 @@ class LiveModel:
                 since = 0
         return digest.hexdigest()
 
-    def digest(self) -> str:
+    def digest(self, own: bool = False) -> str:
         """What `digesting` comes to."""
-        steps = self.digesting()
+        steps = self.digesting(own)
         while True:
             try:
                 next(steps)
             except StopIteration as end:
                 return end.value
 
-    def weights(self) -> dict[str, Tensor]:
-        """A copy of all parameters by name, in host memory."""
-        return {name: t.detach().to("cpu", copy=True) for name, t in self.trainer.parameters().items()}
-
-    def optimizer_tensors(self, moments: bool) -> dict[str, Tensor]:
-        """A copy of what the optimizer would miss in the weights alone: fp32 masters and, if asked, its moments."""
-        kept = {f"master.{i}": t for i, t in enumerate(self.trainer.masters())}
-        if moments:
-            kept |= {f"moment.{i}": t for i, t in enumerate(self.trainer.moments())}
-        return {name: t.detach().to("cpu", copy=True) for name, t in kept.items()}
-
-    def loading(self, weights: dict[str, Tensor], optimizer: dict[str, Tensor], origin: Path) -> Callable[[], None]:
-        """Find out whether a checkpoint's tensors fit (WeightsError names the first that does not); the function that is
-        returned puts them in place of the present ones."""
-        fitted = fit(self.network, weights, origin)
-        masters, moments = self.trainer.masters(), self.trainer.moments()
-
-        def held(kind: str, now: list[Tensor]) -> list[Tensor] | None:
-            """The optimizer's tensors of a kind; None where they were not kept, or kept under another zero_stage."""
-            then = [optimizer.get(f"{kind}.{i}") for i in range(len(now))]
-            return then if all(t is not None and t.numel() == n.numel() for t, n in zip(then, now, strict=True)) else None
-
-        masters_then, moments_then = held("master", masters), held("moment", moments)
-
-        @torch.no_grad()
-        def put() -> None:
-            for name, tensor in self.trainer.parameters().items():
-                tensor.copy_(fitted[name])
-            if masters_then:
-                for now, then in zip(masters, masters_then, strict=True):
-                    now.copy_(then.view(now.shape))
-            elif masters:
-                self.trainer.engine.optimizer.refresh_fp32_params()
-            for i, now in enumerate(moments):
-                now.copy_(moments_then[i].view(now.shape)) if moments_then else now.zero_()
-
-        return put
-
     def messages(self, given: list[dict]) -> list[Message]:
         """A caller's messages as the data classes know them."""
-        return [Message(m["role"], m["text"], m.get("weight", 1.0), m.get("no_loss", False)) for m in given]
+        return [Message(m["role"], m["text"], m.get("weight", 1.0), m.get("no_loss", False), m.get("rejected")) for m in given]

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Mode = Literal["plain", "wani-bot", "pico"]
+Schedule = Literal["constant", "cosine", "wsd"]
+Objective = Literal["sft", "dpo", "unlikelihood"]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 StopText = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -43,14 +45,26 @@ class TrainOptions(Strict):
     epochs: int | None = Field(None, ge=1, le=10_000, description="Times the lesson is repeated when until_loss is null.")
     until_loss: float | None = Field(None, ge=0, le=100, description="Repeat until the loss is at or under this, nats a token.")
     max_epochs: int | None = Field(None, ge=1, le=10_000, description="Most repetitions under until_loss.")
-    lr: float | None = Field(None, gt=0, lt=1, description="Step size.")
+    lr: float | None = Field(None, gt=0, le=1, description="Step size.")
     min_loss: float | None = Field(None, ge=0, le=100, description="Under this loss the step is scaled by min_loss_fix.")
     max_loss: float | None = Field(None, ge=0, le=100, description="Over this loss the step is scaled by max_loss_fix.")
     min_loss_fix: float | None = Field(None, ge=0, le=10, description="Scale of the step under min_loss.")
     max_loss_fix: float | None = Field(None, ge=0, le=10, description="Scale of the step over max_loss.")
+    schedule: Schedule | None = Field(None, description="How the step size goes over the steps: constant, cosine or wsd.")
+    warmup: int | None = Field(None, ge=0, le=1_000_000, description="Steps over which the step size rises to lr.")
+    lr_final: float | None = Field(None, ge=0, le=1, description="What is left of lr at the last step of cosine and wsd.")
+    accumulate: int | None = Field(None, ge=1, le=100_000, description="Samples whose gradients make one step.")
+    objective: Objective | None = Field(None, description="sft, or dpo or unlikelihood against the last message's rejected answer.")
+    beta: float | None = Field(None, gt=0, le=100, description="dpo: how soon a preference counts as learned.")
+    sft_weight: float | None = Field(None, ge=0, le=100, description="Weight of the right answer's own loss under dpo and unlikelihood.")
+    replay: int | None = Field(None, ge=0, le=1024, description="Earlier lessons in each step.")
+    general: int | None = Field(None, ge=0, le=1024, description="General texts in each step.")
+    kl: float | None = Field(None, ge=0, le=1000, description="Weight of the divergence from the weights before the lesson; 0 is off.")
+    kl_texts: int | None = Field(None, ge=1, le=1024, description="General texts in each step on which that is taken.")
     ctx_len: int | None = Field(None, ge=2, le=1_048_576, description="Tokens of one chunk or window.")
     window: int | None = Field(None, ge=0, le=1_048_576, description="Tokens of overlap between two windows of plain training.")
     bptt_range: int | None = Field(None, ge=1, le=1_000_000, description="pico: chunks that one gradient may cross.")
     keep_state: bool | None = Field(None, description="Begin from, and leave behind, the training memory.")
     dry_run: bool = Field(False, description="Measure the loss only; nothing changes.")
+    preview: bool = Field(False, description="With dry_run: return each token with its text and weight.")
     checks: bool | None = Field(None, description="Ask a sample of earlier lessons again afterwards.")

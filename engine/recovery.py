@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
+from engine import model_parts, trained
 from engine.checkpoints import Checkpoint, Checkpoints
 from engine.errors import BadRequest
 from engine.history import History
@@ -24,7 +26,7 @@ class Past:
     """Base checkpoint + journal = the model. Belongs to the owner thread, but for `wanted`."""
 
     def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, store: Checkpoints, lessons: Lessons,
-                 apply: Callable[[dict], None], carry_moments: bool):
+                 trained_by: trained.Trained, apply: Callable[[dict], None], carry_moments: bool):
         self.model = model
         self.versions = versions
         self.journal = journal
@@ -33,14 +35,16 @@ class Past:
         self.lessons = lessons
         self._apply = apply  # a state record of the journal
         self.carry_moments = carry_moments
+        self.trained = trained_by
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that a checkpoint holds, in host memory."""
         memory = self.lessons.memory
-        parts = {"model": self.model.weights(), "optimizer": self.model.optimizer_tensors(self.carry_moments),
-                 "memory": {} if memory is None else {name: t.to("cpu", copy=True) for name, t in memory.named().items()}}
+        parts = model_parts.take(self.model, self.carry_moments)
+        parts["memory"] = {} if memory is None else {name: t.to("cpu", copy=True) for name, t in memory.named().items()}
         facts = {"version": self.versions.number, "seq": self.journal.seq, "mark": self.journal.mark(self.journal.seq),
-                 "memory_version": self.lessons.memory_version, "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest}
+                 "memory_version": self.lessons.memory_version, **model_parts.describe(self.model),
+                 "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest}
         return Snapshot(parts, facts)
 
     def wanted(self) -> set[str]:
@@ -64,9 +68,9 @@ class Past:
 
         Returns the checkpoint that the weights stand on. ValueError in one sentence where the folder is another model's.
         """
-        digest = self.model.digest()
+        digest, wish = self.model.digest(own=True), asdict(self.model.trains)
         if not self.journal.seq:
-            self.journal.append({"kind": "base", "time": time.time(), "model": self.model.name, "digest": digest,
+            self.journal.append({"kind": "base", "time": time.time(), "model": self.model.name, "digest": digest, "trains": wish,
                                  "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest})
         base = self.journal.records[0]
         if base["digest"] != digest:
@@ -74,6 +78,8 @@ class Past:
         difference = self.model.roles.difference(Roles.from_description(base["roles"]))
         if difference:
             raise ValueError(f"{self.journal.path.parent} was taught under other roles: {difference}")
+        if _plain(base["trains"]) != _plain(wish):
+            self.model.switch(model_parts.trains_of(base["trains"]))
         current = self.store.newest(self._belongs)
         start = 0 if current is None else current.seq
         replayed = 0
@@ -89,11 +95,22 @@ class Past:
             elif record["seq"] > start and record["kind"] == "lesson":
                 self.lessons.replay(record)
                 replayed += 1
+            elif record["seq"] > start and record["kind"] in trained.KINDS:
+                self._apply(record)
             if record["kind"] == "state" and (record["seq"] > start or record["of"] == "infer"):
                 self._apply(record)
+        self._follow_config(wish)
         self.versions.digest = self.model.digest()
         log.info("version=%d checkpoint=%s replayed=%d", self.versions.number, current.name if current else "none", replayed)
         return current
+
+    def _follow_config(self, wish: dict) -> None:
+        """Where the config script asks for something else to be trained than it did at the last start, that is trained now."""
+        asked = [r["trains"] for r in self.journal.records if r["kind"] == "base" or (r["kind"] == "trains" and r["by_config"])]
+        if _plain(asked[-1]) != _plain(wish):
+            record = self.trained.train(wish, by_config=True)
+            self.history.note(record)
+            self._apply(record)
 
     def _belongs(self, checkpoint: Checkpoint) -> bool:
         """Whether it was made in the course of this very journal: cut or put back from a copy, a journal goes other ways."""
@@ -116,7 +133,8 @@ class Past:
             raise BadRequest(f"the checkpoint {checkpoint.name} was trained with another tokenizer", "name")
         kept, device = checkpoint.part("memory"), self.model.device
         memory = State.from_named({name: t.to(device) for name, t in kept.items()}) if kept else None
-        put_weights = self.model.loading(checkpoint.part("model"), checkpoint.part("optimizer"), checkpoint.folder)
+        parts = {part: checkpoint.part(part) for part in ("model", "adapters", "optimizer")}
+        put_weights = model_parts.putting(self.model, parts, checkpoint.manifest, checkpoint.folder)
 
         def put() -> None:
             put_weights()
@@ -125,3 +143,8 @@ class Past:
             self.lessons.go_back(checkpoint.seq, memory, checkpoint.manifest["memory_version"])
 
         return put
+
+
+def _plain(described: dict) -> dict:
+    """Tuples as lists, as the journal has them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in described.items()}

@@ -1,6 +1,6 @@
 """Lessons from JSON: one record a line, or one array of records; the forms of other people's files are understood.
 
-    messages        {"messages": [{"role", "text", "weight"?, "no_loss"?}], "options"?, "tags"?}      ours
+    messages        {"messages": [{"role", "text", "weight"?, "no_loss"?, "rejected"?}], "options"?, "tags"?}      ours
     openai          {"messages": [{"role", "content", "weight"?}]}
     sharegpt        {"conversations": [{"from", "value"}], "system"?}
     alpaca          {"instruction", "input"?, "output", "system"?, "history"?: [[question, answer]]}
@@ -189,7 +189,8 @@ def _message(number: int, entry: object, roles: Roles) -> Message:
     if role is None:
         raise ValueError(f"message {number} has the role {name!r:.40}; the roles are {', '.join(roles)}")
     try:
-        return Message(role.name, text, weight=entry.get("weight", 1.0), no_loss=entry.get("no_loss", False))
+        return Message(role.name, text, weight=entry.get("weight", 1.0), no_loss=entry.get("no_loss", False),
+                       rejected=entry.get("rejected"))
     except ValueError as error:
         raise ValueError(f"message {number}: {error}") from None
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Number(NamedTuple):
-    """A number's kind and limits, inside which it must be; `open` leaves the limits themselves out."""
+    """A number's kind and limits, inside which it must be; `open` leaves the lower one out."""
 
     kind: type
     low: float
@@ -21,14 +21,14 @@ class Number(NamedTuple):
         # int() would cut 1.5 to 1 without a word.
         if not isinstance(value, str) and number != value:
             raise ValueError
-        inside = self.low < number < self.high if self.open else self.low <= number <= self.high
+        inside = self.low <= number <= self.high and not (self.open and number == self.low)
         if not inside:
             raise ValueError
         return number
 
     def __str__(self) -> str:
         kind = "a whole number" if self.kind is int else "a number"
-        return f"{kind} {'between' if self.open else 'from'} {self.low:g} {'and' if self.open else 'to'} {self.high:g}"
+        return f"{kind} from {self.low:g} to {self.high:g}" + (f", but not {self.low:g}" if self.open else "")
 
 
 class Choice(NamedTuple):
@@ -50,6 +50,9 @@ class Choice(NamedTuple):
 
 _MODES = ("plain", "wani-bot", "pico")
 _TRAIN_ON = ("response", "all")
+_SCHEDULES = ("constant", "cosine", "wsd")
+_OBJECTIVES = ("sft", "dpo", "unlikelihood")
+_TEXTS = Number(int, 0, 1024)
 _YES_NO = Choice(("true", "false"), (True, False))
 _REPEATS = Number(int, 1, 10_000)
 _LOSS = Number(float, 0, 100)
@@ -62,6 +65,17 @@ OPTIONS: dict[str, Number | Choice] = {
     "until_loss": _LOSS,
     "max_epochs": _REPEATS,
     "lr": Number(float, 0, 1, open=True),
+    "schedule": Choice(_SCHEDULES, _SCHEDULES),
+    "warmup": Number(int, 0, 1_000_000),
+    "lr_final": Number(float, 0, 1),
+    "accumulate": Number(int, 1, 100_000),
+    "objective": Choice(_OBJECTIVES, _OBJECTIVES),
+    "beta": Number(float, 0, 100, open=True),
+    "sft_weight": Number(float, 0, 100),
+    "replay": _TEXTS,
+    "general": _TEXTS,
+    "kl": Number(float, 0, 1000),
+    "kl_texts": Number(int, 1, 1024),
     "min_loss": _LOSS,
     "max_loss": _LOSS,
     "min_loss_fix": _SCALE,

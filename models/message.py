@@ -22,6 +22,8 @@ class Message:
     """Multiplies the loss of the turn's tokens; 0 leaves them out."""
     no_loss: bool = False
     """Read but never trained, whatever the weight."""
+    rejected: str | None = None
+    """What was said instead and should not have been: the objectives dpo and unlikelihood push it away."""
 
     def __post_init__(self) -> None:
         for field, kind in (("role", str), ("text", str), ("no_loss", bool)):
@@ -32,3 +34,7 @@ class Message:
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise ValueError(f"a message's weight must be 0 or more and finite, not {self.weight!r}")
         require_unicode(self.text, "the text of a message")
+        if self.rejected is not None:
+            if not isinstance(self.rejected, str):
+                raise ValueError(f"a message's rejected must be a str, not {self.rejected!r:.80}")
+            require_unicode(self.rejected, "the rejected text of a message")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from models.message import Message
@@ -71,16 +71,24 @@ class Template:
         """A whole conversation as a sample.
 
         The body of a message, its suffix included, weighs message.weight: under "response" only where its role answers,
-        under "all" always, never with no_loss. Prefixes and the tokens of `begin` weigh 0.
+        under "all" always, never with no_loss. Prefixes and the tokens of `begin` weigh 0. What the last message says was
+        rejected is encoded after the same context.
         """
         if train_on not in ("response", "all"):
             raise ValueError(f'train_on must be "response" or "all", not {train_on!r}')
+        if any(message.rejected is not None for message in messages[:-1]):
+            raise ValueError("only the last message of a lesson may have a rejected text")
         tokens, weights = list(self.begin), [0.0] * len(self.begin)
         for message, turn in zip(messages, self._turns(messages), strict=True):
             trained = not message.no_loss and (train_on == "all" or self.roles[message.role].answers)
             tokens += [*turn.prefix, *turn.body]
             weights += [0.0] * len(turn.prefix) + [float(message.weight) if trained else 0.0] * len(turn.body)
-        return Sample(tuple(tokens), tuple(weights))
+        rejected: list[int] = []
+        if message.rejected is not None and trained:
+            context = tokens[: len(tokens) - len(turn.body)]
+            rejected = [*context, *self.piece(replace(message, text=message.rejected)).body]
+        same = rejected[: len(tokens)] == tokens[: len(rejected)]  # the answer itself, or a part of it, is no other answer
+        return Sample(tuple(tokens), tuple(weights), () if same else tuple(rejected))
 
     def prompt(self, messages: Sequence[Message], think: bool = False) -> list[int]:
         """The tokens after which the model answers. Its answer's text begins with the joint ("Assistant:" → " Hello")."""

@@ -20,6 +20,11 @@ from rwkv_models.miss import MiSS
 TARGETS = ("att.receptance", "att.key", "att.value", "att.output", "ffn.key", "ffn.value")
 
 
+def is_laid_over(name: str) -> bool:
+    """Whether a parameter of this name is an adapter's or a tuned state, and not one of the network's own."""
+    return ".adapter." in name or name.endswith(".time_state")
+
+
 class FactorAdapter:
     """LoRA or MiSS on some matrices of a network.
 

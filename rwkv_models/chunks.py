@@ -1,6 +1,6 @@
 """Training on samples of any length: one loop over chunks serves plain, wani-bot and pico.
 
-Shape letters: B samples, T targets of the longest sample, C channels, K trained positions.
+Shape letters: B samples, T targets of the longest sample.
 
 A sample of n tokens has n - 1 inputs and as many targets. It is cut into even chunks. Chunks are taken in groups: the
 gradient crosses every border inside a group and none between groups.
@@ -14,89 +14,48 @@ is that of one chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from rwkv_models.batch import Batch
+from rwkv_models.objectives import position_losses, weighted_loss
+from rwkv_models.spans import even_spans, windows
 from rwkv_models.state import State
+
+__all__ = ["Batch", "learn_chunks", "learn_windows", "measure", "measure_windows", "token_losses"]
 
 Backward = Callable[[Tensor], None]
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Samples side by side, padded at the end: weights are 0 there, and `lengths` tells where each ends (None: nowhere)."""
-
-    inputs_BT: Tensor
-    targets_BT: Tensor
-    weights_BT: Tensor
-    lengths_B: Tensor | None
-
-    @classmethod
-    def of(cls, samples: Sequence[tuple[Sequence[int], Sequence[float]]], device: torch.device | str = "cpu") -> Batch:
-        """From (tokens, weights) pairs of equal length; weights[i] is that of predicting tokens[i], so weights[0] goes unused."""
-        lengths = [len(tokens) - 1 for tokens, _ in samples]
-        if min(lengths) < 1:
-            raise ValueError("a sample needs at least two tokens: one to read and one to predict")
-        T = max(lengths)
-        pad = lambda row, n, zero: list(row) + [zero] * (T - n)  # noqa: E731
-        inputs = [pad(tokens[:-1], n, 0) for (tokens, _), n in zip(samples, lengths, strict=True)]
-        targets = [pad(tokens[1:], n, 0) for (tokens, _), n in zip(samples, lengths, strict=True)]
-        weights = [pad(weights[1:], n, 0.0) for (_, weights), n in zip(samples, lengths, strict=True)]
-        ragged = torch.tensor(lengths, device=device) if min(lengths) < T else None
-        return cls(torch.tensor(inputs, device=device), torch.tensor(targets, device=device),
-                   torch.tensor(weights, dtype=torch.float64, device=device), ragged)
-
-    def normalised(self) -> Batch:
-        """The same with each sample's weights summing to 1 (a sample without any stays at 0): the loss is a sum of means."""
-        total_B1 = self.weights_BT.sum(dim=1, keepdim=True)
-        return replace(self, weights_BT=self.weights_BT / torch.where(total_B1 > 0, total_B1, 1.0))
-
-    def span(self, start: int, stop: int) -> Batch:
-        """Targets `start` to `stop` of every sample."""
-        lengths = None if self.lengths_B is None else (self.lengths_B - start).clamp(0, stop - start)
-        return Batch(self.inputs_BT[:, start:stop], self.targets_BT[:, start:stop], self.weights_BT[:, start:stop], lengths)
-
-    @property
-    def length(self) -> int:
-        """T."""
-        return self.inputs_BT.shape[1]
-
-
-def weighted_loss(network, hidden_BTC: Tensor, batch: Batch) -> Tensor | None:
-    """Sum over trained positions of weight times negative log likelihood, nats; None where nothing is trained.
-
-    Logits are made at trained positions only.
-    """
-    trained_BT = batch.weights_BT != 0
-    if not trained_BT.any():
-        return None
-    logits_KV = network.head(hidden_BTC[trained_BT])
-    dtype = torch.promote_types(logits_KV.dtype, torch.float32)
-    nll_K = F.cross_entropy(logits_KV.to(dtype), batch.targets_BT[trained_BT], reduction="none")
-    return (nll_K * batch.weights_BT[trained_BT].to(dtype)).sum()
-
-
 @torch.no_grad()
-def measure(network, batch: Batch, state: State | None = None, ctx_len: int = 1024) -> float:
-    """The loss of a batch, nats, with nothing changed; the state crosses every border."""
-    total = 0.0
+def token_losses(network, batch: Batch, state: State | None = None, ctx_len: int = 1024) -> tuple[Tensor, State]:
+    """(The loss of each position with a weight, nats [B, T] float64, 0 elsewhere; the state after), with nothing changed.
+
+    The state crosses every border.
+    """
+    losses_BT = torch.zeros_like(batch.weights_BT)
     for start, stop in even_spans(batch.length, ctx_len):
         part = batch.span(start, stop)
-        hidden, state = network(part.inputs_BT, state, part.lengths_B, head="none")
-        loss = weighted_loss(network, hidden, part)
-        total += 0.0 if loss is None else float(loss)
-    return total
+        hidden_BTC, state = network(part.inputs_BT, state, part.lengths_B, head="none")
+        chosen_BT = part.weights_BT != 0
+        if chosen_BT.any():
+            pieces = [loss_K for _, loss_K in position_losses(network, hidden_BTC[chosen_BT], part, chosen_BT)]
+            losses_BT[:, start:stop][chosen_BT] = torch.cat(pieces).to(losses_BT.dtype)
+    return losses_BT, state
 
 
-def even_spans(length: int, limit: int) -> list[tuple[int, int]]:
-    """Cut `length` positions into the fewest spans of at most `limit`, as even as can be: no span of one left at the end."""
-    count = -(-length // limit)
-    edges = [length * i // count for i in range(count + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+def measure(network, batch: Batch, state: State | None = None, ctx_len: int = 1024) -> float:
+    """The loss of a batch, nats, with nothing changed; the state crosses every border."""
+    return float((token_losses(network, batch, state, ctx_len)[0] * batch.weights_BT).sum())
+
+
+def measure_windows(network, batch: Batch, ctx_len: int, window: int) -> Tensor:
+    """What `token_losses` gives, read as `learn_windows` reads: nats [B, T] float64."""
+    parts = [token_losses(network, part, None, part.length)[0] for part in _windows(batch, ctx_len, window)]
+    return torch.cat([part[:, -(stop - new):] for part, (_, new, stop) in
+                      zip(parts, windows(batch.length, ctx_len, window), strict=True)], dim=1)
 
 
 def learn_chunks(network, batch: Batch, state: State | None, backward: Backward, ctx_len: int,
@@ -104,11 +63,13 @@ def learn_chunks(network, batch: Batch, state: State | None, backward: Backward,
     """Run `backward` over all chunks of a batch; yield each chunk's loss, 0.0 after a chunk that only carried the state.
 
     bptt_range: chunks that one gradient may cross; None is all of them (wani-bot). Weights of the batch should be
-    normalised over whole samples. Returns (the state after the batch, the gradient of the state before its first group).
+    normalised over whole samples. Where no state is given and the network's own initial state is trained, that receives
+    its gradient too. Returns (the state after the batch, the gradient of the state before its first group).
     """
     spans = even_spans(batch.length, ctx_len)
     size = len(spans) if bptt_range is None else bptt_range
-    state = network.initial_state(batch.inputs_BT.shape[0]) if state is None else state
+    initial = network.initial_state(batch.inputs_BT.shape[0]) if state is None else None
+    state = state or initial
     first_gradient = None
     for start in range(0, len(spans), size):
         group = [batch.span(*span) for span in spans[start : start + size]]
@@ -129,6 +90,8 @@ def learn_chunks(network, batch: Batch, state: State | None, backward: Backward,
             if objective is not None:
                 backward(objective)
             gradient = entry.gradient()
+            if start == 0 and part is group[0] and initial is not None and any(t.requires_grad for t in initial.tensors()):
+                backward(initial.dot(gradient))
             yield 0.0 if loss is None else float(loss.detach())
         first_gradient = first_gradient or gradient
     return state, first_gradient
@@ -139,15 +102,10 @@ def learn_windows(network, batch: Batch, backward: Backward, ctx_len: int, windo
 
     Every target is trained once: in a later window the overlap is read and not trained.
     """
-    start = 0
-    while True:
-        stop = min(start + ctx_len, batch.length)
-        part = batch.span(start, stop)
-        if start:
-            weights = part.weights_BT.clone()
-            weights[:, :window] = 0
-            part = replace(part, weights_BT=weights)
+    for part in _windows(batch, ctx_len, window):
         yield from learn_chunks(network, part, None, backward, part.length)
-        if stop == batch.length:
-            return
-        start = stop - window
+
+
+def _windows(batch: Batch, ctx_len: int, window: int) -> Iterator[Batch]:
+    for start, new, stop in windows(batch.length, ctx_len, window):
+        yield batch.span(start, stop).read_only_before(new - start)

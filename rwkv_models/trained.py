@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from rwkv_models.adapters import TARGETS, Adapters, FactorAdapter, TimeState
+from rwkv_models.adapters import TARGETS, Adapters, FactorAdapter, TimeState, is_laid_over
 from rwkv_models.linear import linears
 from rwkv_models.optimizer import Recipe, Trainer
 
@@ -71,7 +71,7 @@ class Trains:
 
 def part_of(name: str) -> str | None:
     """Which of PARTS a parameter of the network belongs to; None for those of an adapter and for a time_state."""
-    if ".adapter." in name or name.endswith(".time_state"):
+    if is_laid_over(name):
         return None
     if name.startswith(("emb.", "head.")):
         return name.split(".")[0]

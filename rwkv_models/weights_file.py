@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rwkv_models.adapters import TimeState
+from rwkv_models.adapters import TimeState, is_laid_over
 from rwkv_models.rwkv7 import RWKV7, Shape
 
 # The first layer has no value residual; older public files carry its parameters all the same, unused.
@@ -105,8 +105,11 @@ def _keep_state(network: RWKV7, tensors: dict[str, Tensor], path: Path, name: st
 
 
 def fit(network: RWKV7, tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors that `network` needs, in its shapes and finite; WeightsError names the first that does not fit."""
-    wanted = network.state_dict()
+    """The tensors that `network` needs, in its shapes and finite; WeightsError names the first that does not fit.
+
+    What is laid over its own weights (adapters, a tuned state) is no part of them.
+    """
+    wanted = {name: tensor for name, tensor in network.state_dict().items() if not is_laid_over(name)}
     fitted = _fitted(wanted, tensors, path)
     unknown = [name for name in tensors if name not in wanted and not UNUSED.match(name)]
     if unknown:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from config_scripts.sections import Trains
 from engine.options import InferOptions, Strict, TokenId, TrainOptions
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -52,7 +53,7 @@ class Sourced(Strict):
 
     def source(self) -> dict[str, Any]:
         """The one way that was given, as plain lists and dicts."""
-        return {way: value for way, value in self.model_dump(include=set(self.ways)).items() if value is not None}
+        return self.model_dump(include=set(self.ways), exclude_none=True)
 
 
 def options(kind: type[Strict], body: Strict) -> tuple[Any, set[str]]:
@@ -73,6 +74,7 @@ class Taught(Turned):
 
     weight: float = Field(1.0, ge=0, le=100, description="Scale of the loss of this message's tokens.")
     no_loss: bool = Field(False, description="Read this message, do not learn it.")
+    rejected: Text | None = Field(None, description="Last message only: the answer that should not have been given (dpo, unlikelihood).")
 
 
 class LessonBody(Strict):
@@ -142,6 +144,26 @@ class CancelBody(Strict):
     """POST /cancel."""
 
     id: Key = Field(description="The id of an answer, from its result or the header X-Ticket-Id.")
+
+
+class TrainsBody(Trains):
+    """POST /trains: what is trained from now on; the fields of the config script's [trains]."""
+
+    what: Literal["all", "parts", "lora", "miss", "state"]
+
+
+class AdapterBody(Strict):
+    """POST /adapters: the adapter in use made part of the weights, or another one brought in, written out or forgotten."""
+
+    action: Literal["merge", "import", "export", "remove"]
+    name: Name | None = Field(None, description="import, export, remove: the adapter; its files are in adapters/NAME under the data folder.")
+
+    @model_validator(mode="after")
+    def named_where_it_must_be(self) -> AdapterBody:
+        """merge is about the one in use, everything else about one by name."""
+        if (self.action == "merge") != (self.name is None):
+            raise PydanticCustomError("one_source", "name is needed to import, export or remove and is not taken by merge", {"param": "name"})
+        return self
 
 
 class StateBody(Strict):

@@ -45,6 +45,15 @@ def test_the_training_memory_is_saved_loaded_reset_and_says_which_version_made_i
         act(engine, kind="train", action="load", name="none")
 
 
+def test_a_lesson_begins_where_the_memory_is(engine):
+    teach(engine, BOOK, **INFCTX)
+    act(engine, kind="train", action="save", name="read")
+    loss = lambda: teach(engine, BOOK, **(INFCTX | {"dry_run": True}))["loss_before"]  # noqa: E731
+    with_memory = loss()
+    act(engine, kind="train", action="reset")
+    assert loss() > with_memory + 0.1, "the text was read a moment ago: it must be likelier than from an empty state"
+
+
 def test_memory_and_beginning_are_after_a_restart_what_they_were(tmp_path):
     engine = started(tmp_path)
     teach(engine, BOOK, **INFCTX)

@@ -212,8 +212,8 @@ def test_a_lesson_that_cannot_be_read_is_left_out_and_said(text, line, reason):
         ("* T\n** USER Hi\n** ASSISTANT [#D] Yo\n", 3, "the priority D has no weight and is left out; there are A (1), B (0.8)"),
         ("* T\n:PROPERTIES:\n:colour: red\n:END:\n** USER Hi\n** ASSISTANT Yo\n", 3, "'colour' is not an option of a lesson"),
         ("* T\n:PROPERTIES:\nnonsense\n:END:\n** USER Hi\n** ASSISTANT Yo\n", 3, "'nonsense' is not an option of a lesson"),
-        ("* T\n:PROPERTIES:\n:lr: fast\n:END:\n** USER Hi\n** ASSISTANT Yo\n", 3, "lr must be a number between 0 and 1"),
-        ("#+PROPERTY: lr 7\n* T\n** USER Hi\n** ASSISTANT Yo\n", 1, "lr must be a number between 0 and 1"),
+        ("* T\n:PROPERTIES:\n:lr: fast\n:END:\n** USER Hi\n** ASSISTANT Yo\n", 3, "lr must be a number from 0 to 1, but not 0"),
+        ("#+PROPERTY: lr 7\n* T\n** USER Hi\n** ASSISTANT Yo\n", 1, "lr must be a number from 0 to 1, but not 0"),
         ("* T\n:PROPERTIES:\n:lr: 0.1\n:LR: 0.2\n:END:\n** USER Hi\n** ASSISTANT Yo\n", 4, "lr was set to 0.1 before; that stays"),
     ],
 )

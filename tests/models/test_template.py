@@ -194,3 +194,28 @@ def test_a_sample_is_checked_when_made(tokens, weights, reason):
 def test_a_sample_of_a_text():
     assert Sample.from_text([5, 6], begin=(0,)) == Sample((0, 5, 6), (0.0, 1.0, 1.0))
     assert Sample.from_text([5, 6]).trained == 2.0
+
+
+def test_a_rejected_answer_is_encoded_after_the_same_context(g1, special):
+    chat = [Message("user", "Hi"), Message("assistant", "Yo"), Message("user", "And?")]
+    for template in (g1, special):
+        sample = template.encode([*chat, Message("assistant", "Yes, I do.", rejected="Yes, I will not.")])
+        assert sample.rejected == template.encode([*chat, Message("assistant", "Yes, I will not.")]).tokens
+        context = len(template.encode(chat).tokens)
+        assert context < sample.fork < len(sample.tokens) and sample.tokens[: sample.fork] == sample.rejected[: sample.fork]
+        assert sample.tokens[sample.fork] != sample.rejected[sample.fork]
+
+
+def test_a_rejected_answer_that_is_none_counts_as_none(g1):
+    encode = lambda **how: g1.encode([Message("user", "Hi"), Message("assistant", "Yo", **how)])  # noqa: E731
+    assert encode(rejected="Yo").rejected == encode(rejected=" Yo\n").rejected == encode(rejected="No", no_loss=True).rejected == ()
+    with pytest.raises(ValueError, match="empty"):
+        encode(rejected=" ")
+    with pytest.raises(ValueError, match="only the last message"):
+        g1.encode([Message("assistant", "Yo", rejected="No"), Message("user", "Hi")])
+
+
+@pytest.mark.parametrize("rejected", [(9, 2), (1, 2, 3), (1, 2), (1, 2, 3, 4)])
+def test_rejected_tokens_begin_alike_and_end_otherwise(rejected):
+    with pytest.raises(ValueError, match="rejected"):
+        Sample((1, 2, 3), (0.0, 1.0, 1.0), rejected)

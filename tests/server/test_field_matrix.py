@@ -177,7 +177,7 @@ def test_bounds_are_named(server):
     check_error(hot, 400, "temperature", "temperature is 11, it must be a number from 0 to 10")
     check_error(server.post("/infer", {"text": "x", "seed": 2**63}), 400, "seed", f"an integer from 0 to {2**63 - 1} or null")
     check_error(server.post("/infer", {"text": "x", "top_p": 0}), 400, "top_p", "a number above 0 to 1")
-    check_error(server.post("/train", {"text": "x", "lr": 1}), 400, "lr", "a number above 0 and below 1 or null")
+    check_error(server.post("/train", {"text": "x", "lr": 1.1}), 400, "lr", "a number above 0 to 1 or null")
     check_error(server.post("/train", {"text": "x", "mode": "fast"}), 400, "mode", '"fast", it must be plain, wani-bot or pico or null')
     check_error(server.post("/infer", {"text": "x", "stop": ["a", ""]}), 400, "stop[1]", "a text of 1 to 256 characters")
     check_error(server.post("/infer", {"text": "x", "think": 1}), 400, "think", "true or false")

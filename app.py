@@ -73,12 +73,15 @@ def build(options: argparse.Namespace):
     except OSError as error:
         raise CannotStart(f"{options.data}: the data folder cannot be used: {error.strerror}") from None
     from engine.engine import Engine
+    from engine.errors import EngineError
 
     try:
         engine = Engine(config, options.data)
-    except (ValueError, RuntimeError) as error:
+    except Exception as error:
         listener.stop(grace=0)
-        raise CannotStart(str(error).splitlines()[0]) from None
+        if not isinstance(error, (ValueError, RuntimeError, OSError, EngineError)):
+            logging.getLogger("ouroboros").exception("the engine could not be built")
+        raise CannotStart((str(error) or type(error).__name__).splitlines()[0]) from None
     engine.start()
     entrance.application = build_app(engine, config, token.value)
     return engine, listener, token
@@ -88,7 +91,10 @@ def follow_launcher() -> None:
     """End in good order when the deepspeed launcher is gone: a signal to the launcher alone does not reach its children."""
     if "CROSS_RANK" not in os.environ or not hasattr(os, "pidfd_open"):
         return
-    watched = [os.pidfd_open(process.pid) for process in psutil.Process().parents()[:2]]
+    try:
+        watched = [os.pidfd_open(process.pid) for process in psutil.Process().parents()[:2]]
+    except OSError:  # a kernel without pidfds, or a launcher that is gone already
+        return
 
     def follow() -> None:
         select.select(watched, [], [])
@@ -118,13 +124,13 @@ def main() -> int:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
+    follow_launcher()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; standard output is for those who start the program
             engine, listener, token = build(options)
     except CannotStart as problem:
         print(f"app.py: {problem}", file=sys.stderr)
         return 2
-    follow_launcher()
     listener.start()
     print(f"listening on {listener.url}", flush=True)
     if token.new:

@@ -125,6 +125,9 @@ def translate(old: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], list
     if is_plain(leaves.get(STRATEGY_KEY)) and leaves.get(STRATEGY_KEY) in STRATEGIES:
         used.add(STRATEGY_KEY)
     found |= mode(leaves) | betas(leaves) | strategy(leaves)
+    value, name = found.get("model.precision", (None, ""))
+    if value == "bf16":  # the original left the stage to its DeepSpeed file; bf16 weights need one here
+        found.setdefault("deepspeed.zero_stage", (1, name))
     if "role" in old:
         found["roles"] = roles(old["role"]), "role"
     data: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from config_scripts import legacy
 from config_scripts.allowed import allowed, in_words
 from config_scripts.errors import ConfigError, WrongValue, sentence, shown
-from config_scripts.sections import G1_ROLES, DeepSpeed, Infer, Model, Optimizer, Role, Save, Server, Strict, Template, Train
+from config_scripts.sections import G1_ROLES, DeepSpeed, Infer, Model, Optimizer, Role, Save, Server, Strict, Template, Train, Trains
 
 __all__ = ["COMMAND_LINE", "DEFAULT_CONFIG", "Config", "ConfigError", "fields", "load_config"]
 
@@ -34,6 +34,7 @@ class Config(Strict):
     roles: tuple[Role, ...] = Field(G1_ROLES, strict=False)
     infer: Infer = Infer()
     train: Train = Train()
+    trains: Trains = Trains()
     optimizer: Optimizer = Optimizer()
     deepspeed: DeepSpeed = DeepSpeed()
     save: Save = Save()
@@ -57,6 +58,11 @@ class Config(Strict):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise WrongValue("roles", names, f"names that are all different, and {twice!r} stands twice")
+        if self.model.quantize != "none" and self.trains.what not in ("lora", "miss", "state"):
+            raise WrongValue("model.quantize", self.model.quantize, '"none", or [trains] what = "lora", "miss" or "state" beside the quantized matrices')
+        if self.model.precision == "bf16" and self.deepspeed.zero_stage == 0:
+            raise WrongValue("model.precision", "bf16", (
+                '"auto", "fp32", or "bf16" with deepspeed.zero_stage 1 or more, where the optimizer keeps fp32 copies to step on'))
         if not any(role.answers for role in self.roles):
             raise WrongValue("roles", names, "at least one role with answers = true, which is the model")
         return self

@@ -34,7 +34,11 @@ class Model(Strict):
         json_schema_extra={"allowed": '"auto", "world" or the path of a tokenizer\'s JSON file'})
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes the first CUDA GPU, and the CPU where there is none.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description=(
-        "Type of the weights in memory. `auto` is bf16 on a GPU and fp32 on a CPU. The recurrent state is fp32 always."))
+        "Type of the weights in memory. `bf16` needs zero_stage 1 or more, where the optimizer keeps fp32 copies to step on. `auto` is "
+        "bf16 on a GPU where zero_stage allows it, else fp32. The recurrent state is fp32 always."))
+    quantize: Literal["none", "int8", "nf4"] = Field("none", description=(
+        "Keep the matrices of the blocks in 8 or 4 bits; what is trained must then lie beside them ([trains] what = lora, miss or "
+        "state). Needs the package torchao."))
     threads: int = Field(0, ge=0, le=1024, description=(
         "CPU threads of one tensor operation; 0 is one a core. Lower it where other programs share the machine."))
 
@@ -118,7 +122,6 @@ class Train(Strict):
         "`plain`: windows of ctx_len, each from an empty state. `wani-bot`: infinite context with the exact gradient through the "
         "state, at the memory of one chunk. `pico`: infinite context, the gradient cut after bptt_range chunks; faster than wani-"
         "bot on long texts."))
-    trains: Literal["all"] = Field("all", description="What is trained: all the weights.")
     lr: float = Field(1e-5, gt=0, le=1, description=(
         "Step size. 1e-5 for a pretrained model of 1B or more; 1e-4 for the embedded one. Too high forgets, too low repeats more. "
         "An initial state takes 1, with schedule `cosine` and lr_final 0.01."))
@@ -186,6 +189,36 @@ class Train(Strict):
             raise WrongValue("window", self.window, f"less than ctx_len, which is {self.ctx_len}")
         if self.min_loss >= self.max_loss:
             raise WrongValue("min_loss", self.min_loss, f"less than max_loss, which is {self.max_loss:g}")
+        return self
+
+
+class Trains(Strict):
+    """What is trained. It can be changed while the server runs (POST /trains); what stands here is what a new data folder begins with,
+    and what a changed script changes to."""
+
+    what: Literal["all", "parts", "lora", "miss", "state"] = Field("all", description=(
+        "`all`: all the weights. `parts`: those in parts. `lora`, `miss`: small matrices beside the large ones, kept apart. "
+        "`state`: the state that every sequence begins from (set [train] lr = 1.0)."))
+    parts: tuple[Literal["att", "ffn", "ln", "emb", "head", "vectors"], ...] = Field((), strict=False, description=(
+        "With what = parts: matrices of the time mix (att) and channel mix (ffn), norms (ln), embedding, head, all other vectors. "
+        "With lora and miss: trained beside the adapter."))
+    name: str = Field("", pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$", description=(
+        "The adapter or state to train: a new one of this name, or the one that is kept under it. Empty: the word of what."),
+        json_schema_extra={"allowed": "empty, or 1 to 64 of a-z 0-9 . _ - that begin with a letter or digit"})
+    rank: int = Field(32, ge=1, le=4096, description="lora, miss: rank of a new adapter.")
+    alpha: float = Field(32.0, gt=0, le=100_000, description="lora: scale of a new adapter, as a multiple of 1/rank.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="lora, miss: share of the inputs that are left out while training.")
+    targets: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] = Field(
+        ("att.receptance", "att.key", "att.value", "att.output", "ffn.key", "ffn.value"), strict=False, min_length=1,
+        json_schema_extra={"allowed": "a list of matrices"}, description="lora, miss: the matrices of a new adapter; `head` is one too.")
+    seed: int = Field(0, ge=0, lt=2**63, description="lora, miss: of a new adapter's first values.")
+
+    @model_validator(mode="after")
+    def _parts_fit_the_word(self) -> Trains:
+        if self.what == "parts" and not self.parts:
+            raise WrongValue("parts", list(self.parts), 'at least one of "att", "ffn", "ln", "emb", "head" and "vectors", because what is "parts"')
+        if self.what in ("all", "state") and self.parts:
+            raise WrongValue("parts", list(self.parts), f'none, because what is "{self.what}"')
         return self
 
 

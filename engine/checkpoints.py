@@ -1,8 +1,8 @@
 """Checkpoints: the weights at one moment, in a folder of their own that appears whole or not at all.
 
-A folder `NAME@SEQ` holds model.safetensors (the network's parameters under their own names), optimizer.safetensors where
-the optimizer's memory outlives lessons, and manifest.json: what it is, after which record of the journal, and size and
-SHA-256 of each file. It is written under a temporary name, synced, and renamed into place; never changed afterwards.
+A folder `NAME@SEQ` holds model.safetensors (the network's parameters under their own names), optimizer.safetensors (what a
+step would miss in them: fp32 copies, and the moments where they outlive lessons), memory.safetensors (the training memory,
+where there is one) and manifest.json: what it is, after which record of the journal, and size and SHA-256 of each file. It is written under a temporary name, synced, and renamed into place; never changed afterwards.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import re
 import shutil
 import time
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +56,9 @@ class Checkpoint:
                 return f"{path} does not match the SHA-256 of its manifest"
         return None
 
-    def weights(self) -> dict[str, Tensor]:
-        """The network's parameters by name, on the CPU."""
-        return read_tensors(self.folder / "model.safetensors")
-
-    def optimizer(self) -> dict[str, Tensor]:
-        """The optimizer's tensors, {} where they were not kept."""
-        path = self.folder / "optimizer.safetensors"
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The tensors of one part, on the CPU; {} where it has none."""
+        path = self.folder / f"{name}.safetensors"
         return read_tensors(path) if path.exists() else {}
 
     def describe(self) -> dict:
@@ -86,6 +83,7 @@ class Checkpoints:
             try:
                 manifest = orjson.loads(path.read_bytes())
                 found.append(Checkpoint(path.parent, manifest["name"], manifest["seq"], manifest["version"], manifest))
+                manifest["files"]["model.safetensors"]["bytes"]  # what every one has
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("checkpoint=%s ignored: its manifest is not readable (%s)", path.parent, error)
         return sorted(found, key=lambda c: (c.seq, c.manifest["time"]), reverse=True)
@@ -101,26 +99,38 @@ class Checkpoints:
                 return checkpoint
         raise NotFound(f"there is no checkpoint {name}", "name")
 
-    def newest(self) -> Checkpoint | None:
-        """The newest that verifies; each that does not is named in the log and passed over."""
+    def newest(self, belongs: Callable[[Checkpoint], bool]) -> Checkpoint | None:
+        """The newest that belongs to the journal and verifies; each that does not is named in the log and passed over."""
         for checkpoint in self.list():
-            problem = checkpoint.verify()
+            problem = checkpoint.verify() if belongs(checkpoint) else "it was made after another course of lessons"
             if problem is None:
                 return checkpoint
             log.warning("checkpoint=%s passed over: %s", checkpoint.folder.name, problem)
         return None
 
-    def write(self, name: str, weights: dict[str, Tensor], optimizer: dict[str, Tensor], facts: dict) -> Checkpoint:
-        """Write a checkpoint; `facts` must hold version and seq, and goes into the manifest. OSError where the disk refuses."""
+    def prune(self, name: str, keep: int, wanted: Container[str]) -> None:
+        """Remove the oldest checkpoints of this name beyond `keep`, but none whose folder is `wanted`."""
+        for checkpoint in [c for c in self.list() if c.name == name][keep:]:
+            if checkpoint.folder.name not in wanted:
+                hidden = self.folder / f".{checkpoint.folder.name}.old"
+                checkpoint.folder.rename(hidden)  # first out of sight: half a checkpoint is never listed
+                shutil.rmtree(hidden, ignore_errors=True)
+                log.info("checkpoint=%s removed", checkpoint.folder.name)
+
+    def write(self, name: str, parts: dict[str, dict[str, Tensor]], facts: dict) -> Checkpoint:
+        """Write a checkpoint: one safetensors file for each part that holds a tensor, "model" first of all.
+
+        `facts` must hold version and seq, and goes into the manifest. Raises what the disk or the writer of files raises.
+        """
         seq = facts["seq"]
         final = self.folder / f"{name}@{seq:08d}"
         temporary = self.folder / f".{final.name}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
-            save_weights(weights, temporary / "model.safetensors", {"format": "pt"})
-            if optimizer:
-                save_weights(optimizer, temporary / "optimizer.safetensors")
+            for part, tensors in parts.items():
+                if tensors:
+                    save_weights(tensors, temporary / f"{part}.safetensors", {"format": "pt"})
             files = {}
             for path in sorted(temporary.iterdir()):
                 sync(path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable, Sequence
 
 from engine.decoding import DecodeBatch
 from engine.errors import BadRequest, Conflict, EngineError
@@ -14,6 +15,7 @@ from engine.generation import Generation
 from engine.live_model import LiveModel
 from engine.options import InferOptions
 from engine.session import Session, Sessions, StateCache, Turn
+from engine.states import Start, States
 from engine.ticket import Ticket
 from engine.versions import Versions
 from rwkv_models.state import State
@@ -25,29 +27,35 @@ log = logging.getLogger("ouroboros.conversations")
 class Conversations:
     """Open answers and the sessions that they belong to. A kind of work of the owner thread."""
 
-    def __init__(self, model: LiveModel, versions: Versions, sessions: Sessions, cache: StateCache, batch: DecodeBatch, defaults):
+    def __init__(self, model: LiveModel, versions: Versions, sessions: Sessions, cache: StateCache, batch: DecodeBatch, defaults,
+                 states: States):
         self.model = model
         self.versions = versions
         self.sessions = sessions
         self.cache = cache
         self.batch = batch
         self.defaults = defaults  # [infer] of the config script
+        self.states = states
+        self.start: Start | None = None  # of new conversations
+        self.latest: Session | None = None  # that was answered
         self._waiting: deque[Generation] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._waiting) or len(self.batch) > 0
+        return bool(self._waiting) or bool(self.batch)
 
     def step(self) -> None:
         """Let in who waits, then read and write a little of every open answer."""
+        for generation in [g for g in self._waiting if g.ticket.cancelled.is_set()]:
+            self._waiting.remove(generation)
+            generation.end("cancelled")
+            generation.close(None)
         while self._waiting and not self.batch.full:
             self.batch.add(self._waiting.popleft())
-        try:
-            self.batch.step(self.versions.number, self.versions.stamp)
-        except Exception:
-            self.batch.fail(EngineError("the model failed while it was answering; see the server's log"))
-            for session in self.sessions:
-                session.busy = False
-            log.exception("decoding failed")
+        self.batch.step(self.versions.number, self.versions.stamp)
+
+    def fail(self, error: Exception) -> None:
+        """A step raised: nobody knows how far it came, so every open answer ends."""
+        self.batch.fail(EngineError("the model failed while it was answering; see the server's log"))
 
     def options(self, given: InferOptions, names: set[str]) -> InferOptions:
         """The caller's options, the rest from the config script."""
@@ -59,33 +67,46 @@ class Conversations:
     def infer(self, ticket: Ticket, source: dict, options: InferOptions, name: str | None) -> None:
         """Begin an answer to a body of /infer."""
         if "messages" in source and name is not None:
-            session = self.sessions.open(name)
+            session = self.sessions.find(name)
             self.ask(ticket, session, len(session.turns), source["messages"], options)
         elif name is not None:
             raise BadRequest("session: a session is a conversation and needs messages, not text or tokens", "session")
         elif "messages" in source:
-            self._begin(ticket, self._prompt(source["messages"], options, first=True), options, chat=True)
+            start = self.start
+            self._begin(ticket, self._opened(start, self._prompt(source["messages"], options, first=start is None)), options, _seq(start), chat=True)
         else:
             tokens = source.get("tokens")
             if tokens is None:
-                tokens = [*self.model.template.begin, *self.model.tokenizer.encode(source["text"])]
+                tokens = [*self.model.template.begin, *self._encode(source["text"])]
             elif max(tokens) >= self.model.tokenizer.vocab_size:
                 raise BadRequest(f"tokens: ids go from 0 to {self.model.tokenizer.vocab_size - 1}, got {max(tokens)}", "tokens")
-            self._begin(ticket, list(tokens), options, chat=False)
+            self._begin(ticket, list(tokens), options, 0, chat=False)
 
     def ask(self, ticket: Ticket, session: Session, turns: int, messages: list[dict], options: InferOptions) -> None:
         """Begin the answer that becomes turn `turns` + 1 of a session; later turns go when it is there."""
         if session.busy:
             raise Conflict(f"session: {session.name} is writing an answer already", "session")
         before = session.tokens(turns)
-        fresh = self._prompt(messages, options, first=not before)
+        if turns:
+            fresh = self._prompt(messages, options, first=False)
+        else:
+            fresh = self._opened(self.start, self._prompt(messages, options, first=self.start is None))
+            session.start = _seq(self.start)
 
         def keep(generation: Generation, state: State | None) -> dict:
-            session.busy = False
-            return self._keep_turn(session, turns, messages, len(before), generation, state)
+            try:
+                return self._keep_turn(session, turns, messages, len(before), generation, state)
+            finally:
+                self.sessions.end(session)
 
-        self._begin(ticket, [*before, *fresh], options, chat=True, on_close=keep)
-        session.busy = True
+        self._begin(ticket, [*before, *fresh], options, session.start, chat=True, on_close=keep)
+        self.sessions.begin(session)
+
+    def _encode(self, text: str) -> list[int]:
+        try:
+            return self.model.tokenizer.encode(text)
+        except ValueError as error:  # a vocabulary need not have every character
+            raise BadRequest(f"text: {error}", "text") from None
 
     def _prompt(self, messages: list[dict], options: InferOptions, first: bool) -> list[int]:
         try:
@@ -94,37 +115,53 @@ class Conversations:
             raise BadRequest(f"messages: {error}", "messages") from None
         return prompt if first else prompt[len(self.model.template.begin) :]
 
-    def _begin(self, ticket: Ticket, prompt: list[int], options: InferOptions, chat: bool, on_close=None) -> None:
-        known, state = self._longest_known(prompt)
+    def read(self, ticket: Ticket, session: Session, on_read: Callable[[State | None], None]) -> None:
+        """Have the state after all turns of a session, with `on_read` called on it; None where that failed."""
+
+        def closed(generation: Generation, state: State | None) -> dict:
+            on_read(state)
+            return {}
+
+        options = InferOptions(max_tokens=1, temperature=0.0)  # the one token is written and not read: the state is that of the turns
+        self._begin(ticket, session.tokens(len(session.turns)), options, session.start, chat=False, on_close=closed)
+
+    def _opened(self, start: Start | None, prompt: list[int]) -> list[int]:
+        """The prompt after what its conversation begins with."""
+        return prompt if start is None or start.tokens is None else [*start.tokens, *prompt]
+
+    def _begin(self, ticket: Ticket, prompt: list[int], options: InferOptions, start: int, chat: bool, on_close=None) -> None:
         suffix = self.model.roles.answering.suffix if chat else None
         if isinstance(suffix, tuple):
             options = options.model_copy(update={"stop_tokens": [*options.stop_tokens, suffix[0]]})
         self._waiting.append(Generation(
-            ticket, self.model.tokenizer, prompt, options, known=known, state=state,
+            ticket, self.model.tokenizer, prompt, options, known=lambda tokens: self._longest_known(tokens, start),
             stop_texts=[suffix] if isinstance(suffix, str) else [], opening=THINK if chat and options.think else "", strip=chat,
             on_close=on_close))
 
-    def _longest_known(self, prompt: list[int]) -> tuple[int, State | None]:
-        """The longest beginning of a prompt, short of its last token, whose state is in the cache."""
+    def _longest_known(self, prompt: list[int], start: int) -> tuple[int, State | None]:
+        """The longest beginning of a prompt, short of its last token, whose state is in the cache; or the state it starts from."""
+        key = _key(start, prompt)
         for length in self.cache.lengths():
-            if length < len(prompt):
-                state = self.cache.get(tuple(prompt[:length]), self.versions.stamp)
+            if len(key) - len(prompt) < length < len(key):
+                state = self.cache.get(key[:length], self.versions.stamp)
                 if state is not None:
-                    return length, state
-        return 0, None
+                    return length - (len(key) - len(prompt)), state
+        return 0, self.states.start_of(start).state if start else None
 
     # -- keeping a turn
 
     def _keep_turn(self, session: Session, turns: int, messages: list[dict], start: int, generation: Generation, state: State | None) -> dict:
-        if generation.finish_reason in ("cancelled", "error") and not generation.text:
-            return {"session": session.name, "turn": None}
+        if generation.finish_reason == "error":
+            return {}
+        if generation.finish_reason == "cancelled" and (turns < len(session.turns) or not generation.written):
+            return {"session": session.name, "turn": None}  # half an answer never takes the place of a whole one
         tokens = self._closed(generation)
         if state is not None and generation.stamps == {self.versions.stamp}:
-            self.cache.put(tuple(generation.tokens[: generation.consumed]), self.versions.stamp, state)
+            self.cache.put(_key(session.start, generation.tokens[: generation.consumed]), self.versions.stamp, state)
         turn = Turn(tuple(messages), generation.text, tuple(tokens[start:]), (generation.first_version, generation.last_version),
                     generation.finish_reason)
-        session.turns[turns:] = [turn]
-        self.sessions.store(session)
+        self.sessions.store(session, [*session.turns[:turns], turn])
+        self.latest = session
         return {"session": session.name, "turn": turns + 1}
 
     def _closed(self, generation: Generation) -> list[int]:
@@ -139,17 +176,26 @@ class Conversations:
             return [*generation.tokens, *suffix[1:]]
         if generation.finish_reason == "length":
             return [*generation.tokens, *suffix]
-        body = self.model.tokenizer.encode(role.joint + generation.text) if generation.text else []
+        text = generation.text.removeprefix(generation.opening)  # which the prompt ends with
+        body = self.model.tokenizer.encode(text if generation.opening else role.joint + text) if text else []
         return [*generation.tokens[: generation.prompt_length], *body, *suffix]
 
     def corrected(self, session: Session, number: int, text: str) -> None:
         """Put another answer in the place of a turn's; later turns stay."""
-        if session.busy:
-            raise Conflict(f"session: {session.name} is writing an answer, correct it when it is there", "session")
         old, template = session.turn(number), self.model.template
         text = template.clean(text)
-        first = () if number > 1 else template.begin
+        first = () if number > 1 or session.start else template.begin
         asked = [t for m in self.model.messages(list(old.messages)) for part in template.piece(m) for t in part]
         answer = template.piece(self.model.messages([{"role": self.model.roles.answering.name, "text": text}])[0])
-        session.turns[number - 1] = Turn(old.messages, text, (*first, *asked, *answer.prefix, *answer.body), old.versions, "corrected")
-        self.sessions.store(session)
+        turn = Turn(old.messages, text, (*first, *asked, *answer.prefix, *answer.body), old.versions, "corrected")
+        self.sessions.store(session, [*session.turns[: number - 1], turn, *session.turns[number:]])
+
+
+def _seq(start: Start | None) -> int:
+    """The record that a conversation's states depend on, 0 for none: those read from tokens depend on these alone."""
+    return 0 if start is None or start.tokens is not None else start.seq
+
+
+def _key(start: int, tokens: Sequence[int]) -> tuple[int, ...]:
+    """Under which the state after these tokens is kept; token ids are never negative."""
+    return (-start, *tokens) if start else tuple(tokens)

@@ -4,40 +4,55 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from engine.errors import EngineError
 from engine.generation import Generation
-from rwkv_models.native_decode import NativeDecode, NativeUnavailable
+from rwkv_models.native_decode import NativeDecode
+from rwkv_models.native_library import NativeUnavailable
+from rwkv_models.native_prefill import NativePrefill
 from rwkv_models.state import State, join
 
 log = logging.getLogger("ouroboros.decoding")
+FAR_BEHIND = 512
+"""Pieces that a reader may leave untaken before his answer is set aside."""
 
 
 class DecodeBatch:
     """Open generations. The owner thread calls `step` again and again; nothing here waits."""
 
-    def __init__(self, network, limit: int, prefill_slice: int):
+    def __init__(self, network, limit: int, prefill_slice: int, wake: Callable[[Callable[[], None]], None]):
         self.network = network
         self.limit = limit
         self.prefill_slice = prefill_slice
+        self._wake = wake  # runs a function on the owner thread soon
+        self._aside: list[Generation] = []  # their readers are far behind
         self._reading: deque[Generation] = deque()
         self._running: list[Generation] = []
         self._state: State | None = None  # of the running ones, row by row
         self._native: NativeDecode | None = None
+        self._prefill: NativePrefill | None = None
+        self.look_again()
+
+    def look_again(self) -> None:
+        """The network is another one than before: see whether native code can decode it."""
+        self._native = self._prefill = None
         try:
-            self._native = NativeDecode(network)
+            self._native = NativeDecode(self.network)
+            self._prefill = NativePrefill(self.network, self._native)
         except NativeUnavailable as reason:
             log.info("decode=torch reason=%s", reason)
 
-    def __len__(self) -> int:
-        return len(self._reading) + len(self._running)
+    def __bool__(self) -> bool:
+        return bool(self._reading or self._running)
 
     @property
     def full(self) -> bool:
         """No place for another answer."""
-        return len(self) >= self.limit
+        return len(self.generations()) >= self.limit
 
     def add(self, generation: Generation) -> None:
         """Take in an answer to be."""
@@ -45,7 +60,7 @@ class DecodeBatch:
 
     def generations(self) -> list[Generation]:
         """All open ones."""
-        return [*self._reading, *self._running]
+        return [*self._reading, *self._running, *self._aside]
 
     @torch.inference_mode()
     def step(self, version: int, stamp: int) -> None:
@@ -63,38 +78,78 @@ class DecodeBatch:
         """End every open answer with an error."""
         for generation in self.generations():
             generation.fail(error)
+            generation.close(None)
         self._reading.clear()
+        self._aside.clear()
         self._running, self._state = [], None
 
     def _read(self, generation: Generation, version: int, stamp: int) -> None:
+        generation.begin()
         generation.touch(version, stamp)
         take = generation.tokens[generation.consumed : min(generation.consumed + self.prefill_slice, generation.prompt_length)]
-        tokens = torch.tensor([take], device=self.network.emb.weight.device)
         last = generation.consumed + len(take) == generation.prompt_length
-        output, generation.state = self.network(tokens, generation.state, head="last" if last else "none")
+        output, generation.state = self._forward(torch.tensor([take]), generation.state, last)
         generation.consumed += len(take)
         if last:
             self._offer([generation], output)
             self._reading.popleft()
-            self._running.append(generation)
-            self._state = generation.state if self._state is None else join([self._state, generation.state])
-            generation.state = None
+            self._join(generation)
             self._sweep()
         else:
             self._reading.rotate(-1)  # the next slice goes to the next reader
 
+    def _join(self, generation: Generation) -> None:
+        """Let an answer whose prompt is read write along."""
+        self._running.append(generation)
+        self._state = generation.state if self._state is None else join([self._state, generation.state])
+        generation.state = None
+
+    def _set_aside(self, generation: Generation, state: State) -> None:
+        """Write nothing more for a reader who is far behind, until he has caught up or gone: memory is not his to fill."""
+
+        def back() -> None:
+            if generation in self._aside:  # not where the batch failed in between
+                self._aside.remove(generation)
+                self._join(generation)
+
+        generation.state = state
+        self._aside.append(generation)
+        generation.ticket.on_caught_up = lambda: self._wake(back)
+        if generation.ticket.backlog < FAR_BEHIND // 2:  # he caught up just now, before there was anything to call
+            generation.ticket.on_caught_up = None
+            self._wake(back)
+
     def _write(self, version: int, stamp: int) -> None:
         last = torch.tensor([generation.tokens[-1] for generation in self._running])
-        if self._native is not None:
-            output, self._state = self._native.step(last, self._state)
-        else:
-            tokens = last.to(self.network.emb.weight.device).unsqueeze(1)
-            output, self._state = self.network(tokens, self._state, head="last")
+        output, self._state = self._decode(last)
         for generation in self._running:
             generation.touch(version, stamp)
             generation.consumed += 1
         self._offer(self._running, output)
         self._sweep()
+
+    def _forward(self, tokens_BT: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
+        """One slice of a prompt; logits are there if it is the last one."""
+        if self._prefill is not None:
+            try:
+                return self._prefill.read(tokens_BT, state, "last" if last else "nothing")
+            except NativeUnavailable as reason:
+                self._leave_native(reason)
+        return self.network(tokens_BT.to(self.network.emb.weight.device), state, head="last" if last else "none")
+
+    def _decode(self, tokens_B: Tensor) -> tuple[Tensor, State]:
+        """One step of all running answers. The batch alone holds its state, so the native step may write over it."""
+        if self._native is not None:
+            try:
+                return self._native.step(tokens_B, self._state, into=self._state.map(Tensor.contiguous))
+            except NativeUnavailable as reason:
+                self._leave_native(reason)
+        return self.network(tokens_B.to(self.network.emb.weight.device).unsqueeze(1), self._state, head="last")
+
+    def _leave_native(self, reason: NativeUnavailable) -> None:
+        """The weights lie elsewhere or otherwise than at the start."""
+        log.warning("decode=torch reason=%s", reason)
+        self._native = self._prefill = None
 
     def _offer(self, generations: list[Generation], logits_BV) -> None:
         """Let each generation draw from its row; one that cannot ends alone."""
@@ -111,9 +166,11 @@ class DecodeBatch:
                 generation.close(None)
         self._reading = deque(g for g in self._reading if g.finish_reason is None)
         for row, generation in enumerate(self._running):
-            if generation.finish_reason not in (None, "error"):
-                generation.close(self._state.row(row))
-        rows = [row for row, g in enumerate(self._running) if g.finish_reason is None]
+            if generation.finish_reason is not None:
+                generation.close(None if generation.finish_reason == "error" else self._state.row(row))
+            elif generation.ticket.backlog > FAR_BEHIND:
+                self._set_aside(generation, self._state.row(row))
+        rows = [row for row, g in enumerate(self._running) if g.finish_reason is None and g not in self._aside]
         if len(rows) < len(self._running):
             self._running = [self._running[row] for row in rows]
             self._state = self._state.rows(rows) if rows else None

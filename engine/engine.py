@@ -6,18 +6,19 @@ Every method may be called from any thread. Refusals are engine.errors; a ticket
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from engine.checkpoints import Checkpoint, Checkpoints, checked_name
+from engine.checkpoints import Checkpoints, checked_name
 from engine.conversations import Conversations
+from engine.data_lock import DataLock
+from engine.datasets import Datasets, in_order
 from engine.decoding import DecodeBatch
-from engine.errors import BadRequest, Busy, EngineError, NotFound
+from engine.errors import BadRequest, Busy, Conflict, EngineError, NotFound
 from engine.general_texts import read_general
+from engine.history import History
 from engine.journal import Journal
 from engine.lessons import Job, Lessons, lesson_facts, samples_of
 from engine.live_model import LiveModel
@@ -25,13 +26,16 @@ from engine.options import InferOptions, TrainOptions
 from engine.owner import Owner
 from engine.plan import make_plan, require_rejected
 from engine.probe import Probe
+from engine.recovery import Past
 from engine.rehearsal import Rehearsal
+from engine.saver import AUTO, Saver
 from engine.session import Sessions, StateCache
+from engine.states import States
 from engine.ticket import Ticket
+from engine.trained import Trained
 from engine.versions import Versions
-from models.dataset import Dataset, read
 from models.lesson import Lesson
-from models.role import Roles
+from rwkv_models.state import State
 from rwkv_models.weights_file import WeightsError
 
 log = logging.getLogger("ouroboros.engine")
@@ -48,28 +52,42 @@ class Engine:
         self.config = config
         self.data = data
         data.mkdir(parents=True, exist_ok=True)
+        self._tickets: dict[str, Ticket] = {}
+        self._guard = threading.Lock()
+        self._closing = False
+        self._lock = DataLock(data)
+        try:
+            self._build(config, data)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _build(self, config, data: Path) -> None:
         self.model = LiveModel(config)
         self.versions = Versions()
-        self.store = Checkpoints(data / "checkpoints")
         self.journal = Journal(data / "journal")
+        history = History()
         general = read_general(self.model.file.parent / "general.jsonl", self.model.template)
         train = config.train
         self.lessons = Lessons(
-            self.model, self.versions, self.journal, Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens),
+            self.model, self.versions, self.journal, history, Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens),
             Probe(self.model.network, general[:PROBE_TEXTS]), self._after_lesson)
         self.kept = Sessions(data / "sessions")
+        self.states = States(data / "states", self.model.network, self.journal, self.versions)
+        self.owner = Owner()
         self.conversations = Conversations(
             self.model, self.versions, self.kept, StateCache(STATE_CACHE_BYTES),
-            DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE), config.infer)
-        self._checkpoint: Checkpoint | None = None
-        self._saver = ThreadPoolExecutor(1, "saver")
-        self._datasets: dict[str, Dataset] = {}
-        self._tickets: dict[str, Ticket] = {}
-        self._lock = threading.Lock()
-        self._closing = False
-        self._recover()
-        self._digest = (self.versions.stamp, self.model.digest())
-        self.owner = Owner([self.conversations, self.lessons])
+            DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer, self.states)
+        self.owner.work = [self.conversations, self.lessons]
+        self.sets = Datasets(data, self.model.roles)
+        store = Checkpoints(data / "checkpoints")
+        self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
+        self.past = Past(self.model, self.versions, self.journal, history, store, self.lessons,
+                         self.trained, self._apply, train.carry_moments)
+        self.saver = Saver(store, self.past.snapshot, lambda f: self.owner.call(lambda: self.lessons.exclusive(f)), config.save.keep,
+                           self.past.wanted)
+        self.saver.current = self.past.recover()
+        self._digest = (self.versions.stamp, self.versions.digest)
 
     def start(self) -> None:
         """Begin to serve tickets."""
@@ -87,12 +105,12 @@ class Engine:
         ticket = self._ticket("weights")
 
         def tell() -> None:
-            if self._digest[0] != self.versions.stamp:
+            if not self.lessons.training and self._digest[0] != self.versions.stamp:
                 self._digest = (self.versions.stamp, self.model.digest())
-            base = self._checkpoint.version if self._checkpoint else 0
-            ticket.finish({"version": self.versions.number, "digest": self._digest[1],
-                           "checkpoint": self._checkpoint.name if self._checkpoint else None,
-                           "lessons_since_checkpoint": max(0, self.versions.number - base)})
+            digest = self.versions.digest if self.lessons.training else self._digest[1]
+            current = self.saver.current
+            ticket.finish({"version": self.versions.number, "digest": digest, "checkpoint": current.name if current else None,
+                           "lessons_since_checkpoint": max(0, self.versions.number - (current.version if current else 0))})
 
         self._on_owner(ticket, tell)
         return ticket.result(timeout=60)
@@ -149,7 +167,7 @@ class Engine:
             session = self.kept.get(name)
             if turn:
                 session.turn(turn)
-            self.kept.create(as_name, session.turns[:turn])
+            self.kept.create(as_name, session.turns[:turn], session.start)
             ticket.finish({"session": as_name, "turns": turn, "from": name})
 
         self._on_owner(ticket, branch)
@@ -165,19 +183,27 @@ class Engine:
             role = self.model.roles.answering.name
             if not text.strip():
                 raise BadRequest("text: a correction needs words", "text")
-            context = [m | {"no_loss": True} for m in (*session.messages(turn - 1, role), *old.messages)]
+            context = [m | {"no_loss": True} for m in (*session.messages(turn - 1, role), *old.messages) if m["text"].strip()]
             rejected = {"rejected": old.answer} if old.answer.strip() else {}
             messages = [*context, {"role": role, "text": text, **rejected}]
             place = {"session": name, "turn": turn}
+            if session.busy:
+                raise Conflict(f"session: {name} is writing an answer, correct it when it is there", "session")
             if not train:
                 self.conversations.corrected(session, turn, text)
                 ticket.finish({**place, "corrected": True})
                 return
-            source = {"messages": messages}
-            job = self._job(source, options, given, key, {"session": name, "turn": turn, "rejected": old.answer})
-            job.extra = place
+
+            def put() -> dict:
+                """Only when it is learned, and only if the turn is still the one that was corrected."""
+                same = not session.busy and turn <= len(session.turns) and session.turns[turn - 1] is old
+                if same:
+                    self.conversations.corrected(session, turn, text)
+                return {"corrected": same}
+
+            job = self._job({"messages": messages}, options, given, key, {"session": name, "turn": turn, "rejected": old.answer})
+            job.extra, job.on_learned = place | {"corrected": False}, put
             self.lessons.add(ticket, job)
-            self.conversations.corrected(session, turn, text)
 
         self._on_owner(ticket, correct)
         return ticket
@@ -198,7 +224,7 @@ class Engine:
                 lessons = self._lessons_of(source)
             except ValueError as error:
                 raise BadRequest(f"{next(iter(source))}: {error}", next(iter(source))) from None
-        samples = samples_of(lessons, self.model.template, options.train_on)
+        samples = samples_of(lessons, self.model.template, options.train_on, next(iter(source)))
         plan = make_plan(options, given, self.config.train, seed=self.journal.seq + 1)
         require_rejected(plan, given, samples)
         return Job(samples, plan, lesson_facts(source, **facts), key, options.dry_run, options.preview)
@@ -215,52 +241,130 @@ class Engine:
 
     def load_data(self, body: dict) -> Ticket:
         """Read a set of lessons; with `train`, learn them all as one lesson."""
+        dataset = self.sets.read(body)
+        lessons = in_order(dataset.lessons, body.get("shuffle", False), body.get("seed", 0))
         ticket = self._ticket("data")
-        if "path" in body:
-            path = (self.data / body["path"]).resolve()
-            if not path.is_relative_to(self.data.resolve()) or not path.is_file() or self._own(path):
-                raise NotFound(f"path: there is no file {body['path']} under the data folder", "path")
-            name, content = path.name, path.read_bytes()
-        else:
-            name, content = body["name"], body["content"].encode()
-        try:
-            dataset = read(content, name, body.get("format", "auto"))
-        except ValueError as error:
-            raise BadRequest(f"{'path' if 'path' in body else 'content'}: {error}", "path" if "path" in body else "content") from None
-        lessons = list(dataset.lessons)
-        if body.get("shuffle"):
-            random.Random(body.get("seed", 0)).shuffle(lessons)
 
         def take() -> None:
             problems = [{"line": p.line, "message": p.message} for p in dataset.problems]
-            good, samples = [], []
+            good, tokens = [], 0
             for lesson in lessons:
                 try:
-                    samples.append(lesson.sample(self.model.template))
+                    sample, = samples_of([lesson], self.model.template, None, "content")
+                    tokens += len(sample.tokens)
                     good.append(lesson)
-                except ValueError as error:
-                    problems.append({"line": lesson.line or 0, "message": str(error)})
-            self._datasets[dataset.name] = dataset
-            facts = {"dataset": dataset.name, "lessons": len(good), "tokens": sum(len(s.tokens) for s in samples), "problems": problems}
+                except BadRequest as error:
+                    problems.append({"line": lesson.line or 0, "message": error.message})
+            facts = {"dataset": dataset.name, "lessons": len(good), "tokens": tokens, "problems": problems}
             if not body.get("train"):
                 ticket.finish(facts)
                 return
-            job = self._job({"dataset": dataset.name}, TrainOptions(), set(), None, {}, lessons=good)
+            options = TrainOptions.model_construct(**{**TrainOptions().model_dump(), "train_on": None})  # each lesson says it itself
+            job = self._job({"dataset": dataset.name}, options, set(), body.get("idempotency_key"), {}, lessons=good)
             job.extra = facts
             self.lessons.add(ticket, job)
 
         self._on_owner(ticket, take)
         return ticket
 
-    def _own(self, path: Path) -> bool:
-        """Whether a file under the data folder is the program's own (token, journal, checkpoints, sessions): no lesson is in it."""
-        first = path.relative_to(self.data.resolve()).parts[0]
-        return first.startswith(".") or first in ("token", "journal", "checkpoints", "sessions")
-
     def datasets(self) -> list[dict]:
         """The sets that were read since the start."""
-        return [{"dataset": d.name, "format": d.format, "lessons": len(d.lessons), "problems": len(d.problems)}
-                for d in list(self._datasets.values())]
+        return self.sets.list()
+
+    # -- what is trained
+
+    def trains(self) -> dict:
+        """What is trained, and the adapters that are kept."""
+        ticket = self._ticket("trains")
+        self._on_owner(ticket, lambda: ticket.finish(self.trained.describe()))
+        return ticket.result(timeout=60)
+
+    def train_this(self, chosen: dict) -> Ticket:
+        """Train something else from now on: all weights, parts, an adapter, the initial state."""
+        ticket = self._ticket("trains")
+        self._changing(ticket, lambda: self.trained.train(chosen))
+        return ticket
+
+    def adapter(self, action: str, name: str | None) -> Ticket:
+        """Merge the adapter in use; import, export or remove one by name."""
+        ticket = self._ticket("adapter")
+        if action == "export":
+            export = lambda: ticket.finish({"name": name, "path": str(self.trained.export(name).relative_to(self.data))})  # noqa: E731
+            self._on_owner(ticket, lambda: self._between_lessons(ticket, export))
+        else:
+            self._changing(ticket, {"merge": self.trained.merge, "import": lambda: self.trained.take_in(name),
+                                    "remove": lambda: self.trained.remove(name)}[action])
+        return ticket
+
+    def _changing(self, ticket: Ticket, write: Callable[[], dict]) -> None:
+        """Between two lessons: write a record, then do what it says."""
+
+        def change() -> None:
+            record = write()
+            self.past.history.note(record)
+            self._apply(record)
+            ticket.finish(self.trained.describe())
+
+        self._on_owner(ticket, lambda: self._between_lessons(ticket, change))
+
+    # -- states
+
+    def state(self, body: dict) -> Ticket:
+        """Save, load or reset the training memory (kind "train") or the beginning of chats ("infer")."""
+        ticket = self._ticket("state")
+        kind, action = body["kind"], body["action"]
+
+        def act() -> None:
+            record = self.states.record(**body)
+            self.past.history.note(record)
+            self._apply(record)
+            ticket.finish({"kind": kind, "action": action, "name": body.get("name"), "version": record.get("version")})
+
+        if action == "save":
+            self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: self._keep_state(ticket, kind, body["name"], body.get("session"))))
+        else:
+            self._on_owner(ticket, lambda: self._between_lessons(ticket, act))
+        return ticket
+
+    def _keep_state(self, ticket: Ticket, kind: str, name: str, session_name: str | None) -> None:
+        def keep(state: State | None, version: int, tokens: tuple[int, ...] | None) -> None:
+            if state is None:
+                raise EngineError("the state could not be made; see the server's log")
+            file = self.states.files.keep(name, state, kind, version, tokens)
+            ticket.finish({"kind": kind, "action": "save", **file.describe()})
+
+        if kind == "train":
+            if self.lessons.memory is None:
+                raise Conflict("kind: there is no training memory: teach a lesson with keep_state first", "kind")
+            return keep(self.lessons.memory, self.lessons.memory_version, None)
+        session = self.conversations.latest if session_name is None else self.kept.get(session_name)
+        if session is None or not session.turns:
+            raise Conflict("session: no session was answered since the start, name one", "session")
+        tokens = tuple(session.tokens(len(session.turns)))
+        then = lambda state: answering(ticket, lambda: keep(  # noqa: E731
+            state, self.versions.number, None if session.start else tokens))()
+        return self.conversations.read(Ticket("reading"), session, then)
+
+    def _weights_changed(self) -> None:
+        self.versions.moved()
+        self.versions.digest = self.model.digest()
+        self.conversations.batch.look_again()
+
+    def _apply(self, record: dict) -> None:
+        """What a record about states or about what is trained does, now or when the program starts."""
+        if record["kind"] != "state":
+            self.trained.apply(record)
+        elif record["of"] == "train":
+            self.lessons.memory, self.lessons.memory_version = self.states.compose(record), record.get("version", 0)
+        else:
+            self.conversations.start = self.states.start(record)
+
+    def states_kept(self) -> dict:
+        """The states on disk, and what the training memory and the beginning of chats are now."""
+        start, memory = self.conversations.start, self.lessons.memory
+        return {"states": [file.describe() for file in self.states.files.list()],
+                "train": None if memory is None else {"version": self.lessons.memory_version},
+                "infer": None if start is None else {"version": start.version, "tokens": None if start.tokens is None else len(start.tokens)}}
 
     # -- checkpoints
 
@@ -268,30 +372,8 @@ class Engine:
         """Write a checkpoint; answers go on meanwhile."""
         checked_name(name)
         ticket = self._ticket("save")
-        self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: self._save(name, ticket)))
+        self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: self.saver.save(name, ticket)))
         return ticket
-
-    def _save(self, name: str, ticket: Ticket | None) -> None:
-        """Copy the weights now, write them on the saver thread."""
-        began, moments = time.perf_counter(), self.config.train.carry_moments
-        weights, optimizer = self.model.weights(), self.model.optimizer_tensors(moments)
-        facts = {"version": self.versions.number, "seq": self.journal.seq, "base": self._base()["digest"], "roles": self.model.roles.describe(),
-                 "tokenizer": self.model.tokenizer.digest}
-
-        def write() -> None:
-            try:
-                self._checkpoint = checkpoint = self.store.write(name, weights, optimizer, facts)
-            except OSError as error:
-                log.error("save=%s failed: %s", name, error)
-                if ticket:
-                    ticket.fail(EngineError(f"the checkpoint {name} cannot be written: {error.strerror}", code="disk"))
-                return
-            told = checkpoint.describe()
-            log.info("save=%s version=%d bytes=%d", name, told["version"], told["bytes"])
-            if ticket:
-                ticket.finish({**told, "seconds": time.perf_counter() - began})
-
-        self._saver.submit(write)
 
     def load(self, name: str) -> Ticket:
         """Put a checkpoint's weights in place of the present ones."""
@@ -299,79 +381,29 @@ class Engine:
 
         def load() -> None:
             try:
-                checkpoint = self.store.find(name)
-                self._load(checkpoint)
-                self.journal.append({"kind": "load", "time": time.time(), "checkpoint": checkpoint.folder.name, "version": checkpoint.version})
-                ticket.finish({"name": name, "version": checkpoint.version})
+                checkpoint = self.past.load(name)
             except (WeightsError, ValueError) as error:
-                ticket.fail(BadRequest(f"name: {error}; the running model was not touched", "name"))
-            except EngineError as error:
-                ticket.fail(error)
+                raise BadRequest(f"name: {error}; the running model was not touched", "name") from None
+            self.saver.went_back(checkpoint)
+            ticket.finish({"name": name, "version": checkpoint.version})
 
-        self._on_owner(ticket, lambda: self.lessons.exclusive(load))
+        self._on_owner(ticket, lambda: self._between_lessons(ticket, load))
         return ticket
-
-    def _load(self, checkpoint: Checkpoint) -> None:
-        difference = self.model.roles.difference(Roles.from_description(checkpoint.manifest["roles"]))
-        if difference:
-            raise BadRequest(f"the checkpoint {checkpoint.name} was trained under other roles: {difference}", "name")
-        if checkpoint.manifest["tokenizer"] != self.model.tokenizer.digest:
-            raise BadRequest(f"the checkpoint {checkpoint.name} was trained with another tokenizer", "name")
-        self.model.load(checkpoint.weights(), checkpoint.optimizer(), checkpoint.folder)
-        self.versions.number = checkpoint.version
-        self.versions.moved()
-        self._checkpoint = checkpoint
 
     def checkpoints(self) -> list[dict]:
         """All checkpoints, newest first."""
-        return [c.describe() for c in self.store.list()]
+        return [c.describe() for c in self.past.store.list()]
 
     def _after_lesson(self) -> None:
         every = self.config.save.every_lessons
         if every and self.versions.number % every == 0:
-            self._save("auto", None)
-
-    # -- starting again
-
-    def _base(self) -> dict:
-        return self.journal.records[0]
-
-    def _recover(self) -> None:
-        """The newest checkpoint that verifies, then every lesson of the journal that it does not contain."""
-        digest = self.model.digest()
-        if not self.journal.seq:
-            self.journal.append({"kind": "base", "time": time.time(), "model": self.model.name, "digest": digest,
-                                 "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest})
-        base = self._base()
-        if base["digest"] != digest:
-            raise ValueError(f"{self.data} holds what was taught to another model ({base['model']}); choose another folder with --data")
-        difference = self.model.roles.difference(Roles.from_description(base["roles"]))
-        if difference:
-            raise ValueError(f"{self.data} was taught under other roles: {difference}")
-        checkpoint = self.store.newest()
-        start = 0
-        if checkpoint is not None and checkpoint.seq <= self.journal.seq:
-            self._load(checkpoint)
-            start = checkpoint.seq
-        lessons = 0
-        for record in self.journal.records:
-            if record["kind"] == "lesson":
-                if record["seq"] > start:
-                    self.lessons.replay(record)
-                    lessons += 1
-                else:
-                    self.lessons.remember(record)
-            elif record["kind"] == "load" and record["seq"] > start:
-                self._load(next(c for c in self.store.list() if c.folder.name == record["checkpoint"]))
-            if record["kind"] == "load":
-                self.versions.number = record["version"]
-        log.info("version=%d checkpoint=%s replayed=%d", self.versions.number, checkpoint.name if checkpoint else "none", lessons)
+            self.saver.save(AUTO)
 
     # -- tickets
 
     def cancel(self, id: str) -> dict:
         """Ask a request to stop at its next token or micro-step."""
-        with self._lock:
+        with self._guard:
             ticket = self._tickets.get(id)
         if ticket is None:
             raise NotFound(f"id: no request {id} is running", "id")
@@ -379,7 +411,7 @@ class Engine:
         return {"id": id, "cancelled": True}
 
     def _ticket(self, kind: str) -> Ticket:
-        with self._lock:
+        with self._guard:
             if self._closing:
                 raise Busy("the server is stopping", 5)
             if len(self._tickets) >= self.config.server.queue + OPEN_ANSWERS:
@@ -389,26 +421,20 @@ class Engine:
         return ticket
 
     def _ended(self, ticket: Ticket) -> None:
-        with self._lock:
+        with self._guard:
             self._tickets.pop(ticket.id, None)
 
     def _on_owner(self, ticket: Ticket, function: Callable[[], None]) -> None:
         """Run a function on the owner thread; its errors end the ticket."""
+        self.owner.call(answering(ticket, function))
 
-        def run() -> None:
-            try:
-                function()
-            except EngineError as error:
-                ticket.fail(error)
-            except Exception as error:
-                log.exception("ticket=%s failed", ticket.id)
-                ticket.fail(error)
-
-        self.owner.call(run)
+    def _between_lessons(self, ticket: Ticket, function: Callable[[], None]) -> None:
+        """On the owner thread: run a function when no lesson is in hand; its errors end the ticket."""
+        self.lessons.exclusive(answering(ticket, function))
 
     def close(self, grace: float = 8.0) -> None:
         """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread."""
-        with self._lock:
+        with self._guard:
             self._closing = True
         deadline = time.monotonic() + grace
         idle = threading.Event()
@@ -420,5 +446,21 @@ class Engine:
         while self._tickets and time.monotonic() < deadline:
             idle.wait(0.02)
         self.owner.stop()
-        self._saver.shutdown()
+        self.saver.close()
         self.journal.close()
+        self._lock.release()
+
+
+def answering(ticket: Ticket, function: Callable[[], None]) -> Callable[[], None]:
+    """The function with its errors told to the ticket's reader."""
+
+    def run() -> None:
+        try:
+            function()
+        except EngineError as error:
+            ticket.fail(error)
+        except Exception as error:
+            log.exception("ticket=%s failed", ticket.id)
+            ticket.fail(error)
+
+    return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -14,24 +15,28 @@ from models.text_stream import TextStream
 from models.tokenizer import Tokenizer
 from rwkv_models.state import State
 
+log = logging.getLogger("ouroboros.generation")
+
 
 class Generation:
     """A request to /infer from its first prompt token to its last piece.
 
-    The batch calls `read_more` while prompt tokens are left and `take` with the logits of each decode step. `tokens`
-    holds prompt and answer; `state` is the state after `consumed` of them.
+    The batch calls `begin` before it reads the prompt and `take` with the logits of each decode step. `tokens` holds
+    prompt and answer; `state` is the state after `consumed` of them while the batch does not hold it. `known` finds how
+    much of a prompt was read before, and the state after that.
     """
 
-    def __init__(self, ticket: Ticket, tokenizer: Tokenizer, prompt: list[int], options: InferOptions, *, known: int = 0,
-                 state: State | None = None, stop_texts: list[str] = (), opening: str = "", strip: bool = False,
-                 on_close: Callable[[Generation, State | None], dict] | None = None):
+    def __init__(self, ticket: Ticket, tokenizer: Tokenizer, prompt: list[int], options: InferOptions, *,
+                 known: Callable[[list[int]], tuple[int, State | None]] | None = None, stop_texts: list[str] = (), opening: str = "",
+                 strip: bool = False, on_close: Callable[[Generation, State | None], dict] | None = None):
         self.ticket = ticket
         self.options = options
         self.tokenizer = tokenizer
         self.tokens = list(prompt)
         self.prompt_length = len(prompt)
-        self.consumed = known
-        self.state = state
+        self.consumed = 0
+        self.state: State | None = None
+        self.opening = opening
         self.sampler = Sampler(options, tokenizer.vocab_size)
         self.stream = TextStream(tokenizer, [*options.stop, *stop_texts])
         self.stop_tokens = {tokenizer.end_of_text, *options.stop_tokens}
@@ -40,15 +45,23 @@ class Generation:
         self.first_version = self.last_version = -1
         self.stamps: set[int] = set()
         self.logprobs: list[dict] = []
+        self._known = known
         self._strip = strip
         self._on_close = on_close
+        self._error: BaseException | None = None
         if opening:
             self._emit(opening)
 
     @property
-    def waiting(self) -> int:
-        """Prompt tokens not read yet."""
-        return self.prompt_length - self.consumed
+    def written(self) -> int:
+        """Tokens of the answer so far."""
+        return len(self.tokens) - self.prompt_length
+
+    def begin(self) -> None:
+        """Before the first prompt token: take a state that is known for the prompt's beginning, under the weights of now."""
+        if self._known is not None:
+            self.consumed, self.state = self._known(self.tokens)
+            self._known = None
 
     def touch(self, version: int, stamp: int) -> None:
         """Note the weights that the next token comes from."""
@@ -61,6 +74,7 @@ class Generation:
         """Draw a token from the logits after the last one, and end the answer if it must end."""
         if self.ticket.cancelled.is_set():
             return self.end("cancelled")
+        logits_V = logits_V[: self.tokenizer.vocab_size]  # a network may have more rows than there are tokens
         if not math.isfinite(float(logits_V.max())):
             raise FloatingPointError("the model's output is not finite")
         token, likely = self.sampler.draw(logits_V)
@@ -72,7 +86,7 @@ class Generation:
         self._emit(self.stream.push(token))
         if self.stream.stopped is not None:
             return self.end("stop")
-        if len(self.tokens) - self.prompt_length >= self.options.max_tokens:
+        if self.written >= self.options.max_tokens:
             return self.end("length")
         return None
 
@@ -84,24 +98,34 @@ class Generation:
             if self._strip:
                 self.text = self.text.rstrip()
 
-    def close(self, state: State | None) -> None:
-        """Hand the reader the whole answer; `state` is that after `consumed` tokens, where it is known."""
-        result = self.result()
-        if self._on_close is not None:
-            result |= self._on_close(self, state)
-        self.ticket.finish(result)
-
     def fail(self, error: BaseException) -> None:
-        """End the answer with an error."""
+        """No more tokens, because of an error; `close` tells the reader."""
         self.finish_reason = "error"
-        self.ticket.fail(error)
+        self._error = error
+
+    def close(self, state: State | None) -> None:
+        """Hand the reader the whole answer, or the error; `state` is that after `consumed` tokens, where it is known.
+
+        Called once, whichever way the answer ended: this is where its session is free again.
+        """
+        result, error = self.result(), self._error
+        if self._on_close is not None:
+            try:
+                result |= self._on_close(self, state)
+            except Exception as problem:
+                log.exception("answer=%s could not be kept", self.ticket.id)
+                error = error or problem
+        if error is None:
+            self.ticket.finish(result)
+        else:
+            self.ticket.fail(error)
 
     def result(self) -> dict:
         """The fields of /infer's answer that every answer has."""
         out = {
             "id": self.ticket.id, "text": self.text, "message": {"role": "assistant", "text": self.text},
             "finish_reason": self.finish_reason,
-            "usage": {"prompt_tokens": self.prompt_length, "completion_tokens": len(self.tokens) - self.prompt_length},
+            "usage": {"prompt_tokens": self.prompt_length, "completion_tokens": self.written},
             "versions": [self.first_version, self.last_version], "session": None, "turn": None, "seed": self.sampler.seed,
         }
         return out | ({"logprobs": self.logprobs} if self.options.logprobs else {})

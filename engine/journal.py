@@ -7,6 +7,7 @@ that does not match its checksum anywhere else is damage, and is refused and nam
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import zlib
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from engine.atomic import sync
+from engine.atomic import sync, write_file
 
 log = logging.getLogger("ouroboros.journal")
 
@@ -29,8 +30,12 @@ class Journal:
 
     def __init__(self, path: Path):
         self.path = path
+        self._marks: list[int] = []
         self.records: list[dict] = list(self._read())
-        self._file = open(path, "ab")  # noqa: SIM115 - open for the life of the process
+        # Unbuffered: what could not be written must not come back by itself later.
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open for the life of the process
+        self._size = path.stat().st_size
+        self._whole = True
         sync(path.parent)
 
     @property
@@ -38,18 +43,33 @@ class Journal:
         """The number of the last record; 0 while there is none."""
         return len(self.records)
 
+    def mark(self, seq: int) -> int:
+        """The checksum of record `seq`: whoever kept it can tell whether this is still the journal that he knew."""
+        return self._marks[seq - 1]
+
     def append(self, record: dict) -> dict:
-        """Write one record and return it with its `seq`. When this returns, the record is on the disk."""
+        """Write one record and return it with its `seq`. When this returns, the record is on the disk.
+
+        OSError where the disk refuses; nothing of the record is then in the file, or the next `append` takes it out first.
+        """
         record = {"seq": self.seq + 1, **record}
         body = orjson.dumps(record)
-        start = self._file.tell()
+        mark = zlib.crc32(body)
+        line = memoryview(b"%08x %s\n" % (mark, body))
+        self._cut()
+        self._whole = False
         try:
-            self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
-            self._file.flush()
+            written = 0
+            while written < len(line):
+                written += self._file.write(line[written:])
             os.fsync(self._file.fileno())
         except OSError:
-            self._cut(start)
+            with contextlib.suppress(OSError):
+                self._cut()
             raise
+        self._whole = True
+        self._size += len(line)
+        self._marks.append(mark)
         self.records.append(record)
         return record
 
@@ -57,12 +77,12 @@ class Journal:
         """Release the file."""
         self._file.close()
 
-    def _cut(self, size: int) -> None:
-        """Take back a half-written record, so that the next one begins on a line of its own."""
-        self._file.close()
-        with open(self.path, "r+b") as file:
-            file.truncate(size)
-        self._file = open(self.path, "ab")  # noqa: SIM115
+    def _cut(self) -> None:
+        """Take back a record that was not written to its end, so that the next one begins on a line of its own."""
+        if not self._whole:
+            os.ftruncate(self._file.fileno(), self._size)
+            os.fsync(self._file.fileno())
+            self._whole = True
 
     def _read(self) -> Iterator[dict]:
         if not self.path.exists():
@@ -75,12 +95,15 @@ class Journal:
             end = data.find(b"\n", start)
             record = None if end < 0 else _parse(data[start:end])
             if record is not None and record.get("seq") == number:
+                self._marks.append(int(data[start : start + 8], 16))
                 yield record
                 start = end + 1
                 continue
             if end < 0 or end + 1 == len(data):
-                log.warning("journal=%s line=%d cut=%d bytes: the last record was never finished, so nobody was told that it counts",
-                            self.path, number, len(data) - start)
+                torn = self.path.with_name(f"{self.path.name}.torn")
+                write_file(torn, data[start:])  # kept, in case it was damaged and not torn
+                log.warning("journal=%s line=%d cut=%d bytes: the last record was never finished, so nobody was told that it counts; it is in %s",
+                            self.path, number, len(data) - start, torn)
                 with open(self.path, "r+b") as file:
                     file.truncate(start)
                     os.fsync(file.fileno())

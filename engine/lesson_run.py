@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from torch import Tensor
 
@@ -18,7 +18,6 @@ from engine.anchor import CYCLE, Anchor
 from engine.contrast import Contrast
 from engine.plan import Plan
 from engine.rehearsal import Rehearsal
-from engine.undo import Undo
 from models.sample import Sample
 from rwkv_models.chunks import Batch, learn_chunks, learn_windows, measure_windows, token_losses
 from rwkv_models.optimizer import StepRefused, Trainer
@@ -55,7 +54,7 @@ class LessonRun:
         self._begin = training_state if plan.keep_state else None
         self._preferences: list[float] = []  # of each sample, under the weights before the lesson
         self._cancelled = False
-        self._undo: Undo | None = None
+        self._restore: Callable[[], None] | None = None
         self._anchor: Anchor | None = None
 
     def cancel(self) -> None:
@@ -64,7 +63,7 @@ class LessonRun:
 
     def roll_back(self) -> None:
         """Put everything that the lesson moved back, to the bit."""
-        self._undo.restore()
+        self._restore()
         self.learned, self.loss_after, self.taken = False, self.loss_before, 0
 
     def steps(self) -> Iterator[dict | None]:
@@ -72,7 +71,7 @@ class LessonRun:
         started = time.perf_counter()
         if not self.plan.carry_moments:
             self.trainer.forget_moments()
-        self._undo = Undo(self.trainer)
+        self._restore = self.trainer.snapshot(moments=self.plan.carry_moments)
         try:
             yield from self._look_back()
             yield from self._epochs(started)
@@ -188,14 +187,8 @@ class LessonRun:
             chunks = learn_windows(network, batch, self._backward, plan.ctx_len, plan.window)
         else:
             chunks = learn_chunks(network, batch, memory, self._backward, plan.ctx_len, plan.bptt_range if plan.mode == "pico" else None)
-        loss = 0.0
-        while True:
-            self._check()
-            try:
-                loss += next(chunks)
-            except StopIteration as end:
-                return loss, end.value[0] if plan.keep_state else None
-            yield None
+        loss, end = yield from self._micro_steps(chunks)
+        return loss, end[0] if plan.keep_state else None
 
     def _hold(self) -> Iterator[None]:
         """Add the gradients of what is to stay as it is: the companions' and the anchor's."""
@@ -207,9 +200,22 @@ class LessonRun:
         if anchored is not None:
             batches.append(anchored)
         for batch in batches:
-            for _ in learn_chunks(network, batch, None, self._backward, self.plan.ctx_len):
-                self._check()
-                yield None
+            yield from self._micro_steps(learn_chunks(network, batch, None, self._backward, self.plan.ctx_len))
+
+    def _micro_steps(self, chunks: Generator[float, None, object]) -> Generator[None, None, tuple[float, object]]:
+        """Run chunks one at a time; return the sum of what they yield, and what they return.
+
+        An adapter's dropout is that of the step in hand, and only while a chunk runs: answers given in between drop nothing.
+        """
+        seed, total = (self.plan.seed << 32) + self.taken, 0.0
+        while True:
+            self._check()
+            try:
+                with self.trainer.network.dropout(seed):
+                    total += next(chunks)
+            except StopIteration as end:
+                return total, end.value
+            yield None
 
     # -- measuring
 

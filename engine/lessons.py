@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import BadRequest, Busy, Conflict, EngineError
+from engine.history import History
 from engine.journal import Journal
 from engine.lesson_run import LessonRun
 from engine.live_model import LiveModel
@@ -39,6 +40,8 @@ class Job:
     preview: bool = False
     tickets: list[Ticket] = field(default_factory=list)
     extra: dict = field(default_factory=dict)
+    on_learned: Callable[[], dict] | None = None
+    """What else happens, on the owner thread, when it is learned; adds to the answer."""
 
     @property
     def cancelled(self) -> bool:
@@ -46,18 +49,24 @@ class Job:
         return all(ticket.cancelled.is_set() for ticket in self.tickets)
 
 
+class _GivenUp(Exception):
+    """Nobody waits for the lesson any more."""
+
+
 class Lessons:
     """The queue of lessons, the one in hand, and all that were learned. A kind of work of the owner thread."""
 
-    def __init__(self, model: LiveModel, versions: Versions, journal: Journal, rehearsal: Rehearsal, probe: Probe,
+    def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, rehearsal: Rehearsal, probe: Probe,
                  after: Callable[[], None]):
         self.model = model
         self.versions = versions
         self.journal = journal
+        self.history = history
         self.rehearsal = rehearsal
         self.probe = probe
         self.earlier: list[Sample] = []
-        self.state: State | None = None  # the training memory
+        self.memory: State | None = None  # the training memory
+        self.memory_version = 0  # of the weights that made it
         self.training = False
         self._after = after
         self._queue: deque[Job | Callable[[], None]] = deque()
@@ -67,11 +76,6 @@ class Lessons:
     def __bool__(self) -> bool:
         return self._running is not None or bool(self._queue)
 
-    @property
-    def waiting(self) -> int:
-        """Lessons that are not begun."""
-        return len(self._queue)
-
     # -- asking
 
     def add(self, ticket: Ticket, job: Job) -> None:
@@ -80,6 +84,8 @@ class Lessons:
             raise BadRequest("messages: no token of this lesson is trained; at least one message must be of a role that answers, "
                              'with a weight above 0, or train_on must be "all"', "messages")
         known = self._by_key.get(job.key) if job.key else None
+        if isinstance(known, Job) and known.cancelled:
+            known = None  # nobody waits for that one any more: it is given up, and this one learned
         if known is not None:
             known_facts = known.facts if isinstance(known, Job) else known["facts"]
             if known_facts["source"] != job.facts["source"]:
@@ -95,7 +101,7 @@ class Lessons:
         self._queue.append(job)
 
     def exclusive(self, function: Callable[[], None]) -> None:
-        """Run a function between two lessons."""
+        """Run a function between two lessons. It answers for its own errors."""
         self._queue.append(function)
 
     # -- learning
@@ -113,9 +119,13 @@ class Lessons:
         except StopIteration:
             self._running = None
 
+    def fail(self, error: Exception) -> None:
+        """A step raised outside of any lesson's care: the lesson in hand is over."""
+        self._running = None
+
     def _learn(self, job: Job) -> Iterator[None]:
         self.training = not job.dry_run
-        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, self.earlier, self.state)
+        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, self.earlier, self.memory)
         try:
             result = yield from (self._dry(job) if job.dry_run else self._teach(job, run))
         except Exception as error:
@@ -143,6 +153,23 @@ class Lessons:
     def _teach(self, job: Job, run: LessonRun) -> Iterator[None]:
         began, stamp = time.time(), self.versions.stamp
         probe_before = self.probe.loss(stamp)
+        yield
+        try:
+            yield from self._steps(job, run)
+            if run.learned:
+                digest = yield from self.model.digesting()
+                self._write(job, run, began, digest)
+        except BaseException:
+            self.versions.restored(stamp)
+            raise
+        if not run.learned:
+            self.versions.restored(stamp)
+            return self._result(job, run, 0.0)
+        self.versions.digest = digest
+        yield
+        return self._result(job, run, self._afterwards(job, probe_before))
+
+    def _steps(self, job: Job, run: LessonRun) -> Iterator[None]:
         taken = 0
         for event in run.steps():
             if run.taken != taken:
@@ -154,44 +181,59 @@ class Lessons:
             if job.cancelled:
                 run.cancel()
             yield
-        if run.learned:
-            self._write(job, run, began)
-        if not run.learned:
-            self.versions.restored(stamp)
-            return self._result(job, run, 0.0)
-        self.versions.moved()
-        drift = self.probe.loss(self.versions.stamp) - probe_before
-        self._after()
-        return self._result(job, run, drift)
 
-    def _write(self, job: Job, run: LessonRun, began: float) -> None:
-        """Journal the lesson: only now does it count. Where the disk refuses, it is taken back."""
+    def _write(self, job: Job, run: LessonRun, began: float, digest: str) -> None:
+        """Journal the lesson: only now does it count. Where that fails, or nobody waits for it any more, it is taken back."""
         record = {"kind": "lesson", "time": began, "version": self.versions.number + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
                   "samples": [s.describe() for s in job.samples],
-                  "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": self.model.digest()}
+                  "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": digest}
         try:
-            self.journal.append(record)
-        except OSError as error:
+            if job.cancelled:
+                raise _GivenUp("cancelled")
+            record = self.journal.append(record)
+        except Exception as error:
             run.roll_back()
-            run.reason = f"the journal cannot be written ({error.strerror}): nothing was learned"
+            why = str(error) if isinstance(error, _GivenUp) else f"the journal cannot be written ({getattr(error, 'strerror', None) or error})"
+            run.reason = f"{why}: nothing was learned"
             return
+        self.history.note(record)
         self.versions.number += 1
+        self.versions.moved()
         self.earlier.extend(s for s in job.samples if s.teaches)
-        self.state = run.state
+        self._remember_state(job.plan.keep_state, run.state)
 
-    def _result(self, job: Job, run: LessonRun, drift: float) -> dict:
+    def _afterwards(self, job: Job, probe_before: float) -> float | None:
+        """The lesson is learned, whatever happens here. Returns the drift, None where it could not be measured."""
+        drift = None
+        try:
+            drift = self.probe.loss(self.versions.stamp) - probe_before
+            self._after()
+            if job.on_learned is not None:
+                job.extra = job.extra | job.on_learned()
+        except Exception:
+            log.exception("lesson=%s is learned; something after it failed", job.facts["id"])
+        return drift
+
+    def _result(self, job: Job, run: LessonRun, drift: float | None) -> dict:
         finite = lambda x: x if x == x else None  # noqa: E731 - NaN is no JSON
         return {"lesson": job.facts["id"], "version": self.versions.number, "loss_before": finite(run.loss_before),
                 "loss_after": finite(run.loss_after), "epochs": run.epochs, "steps": run.taken, "tokens": run.tokens,
                 "seconds": run.seconds, "drift": drift, "learned": run.learned, "reason": run.reason, "checks": None}
 
     def _dry(self, job: Job) -> Iterator[None]:
-        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, (), self.state)
-        loss = yield from run.measure()
-        run.loss_before = run.loss_after = loss
+        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, (), self.memory)
         run.reason = "dry_run: nothing was learned"
-        return self._result(job, run, 0.0) | ({"preview": [s.preview(self.model.tokenizer) for s in job.samples]} if job.preview else {})
+        measuring = run.measure()
+        while not job.cancelled:
+            try:
+                yield next(measuring)
+            except StopIteration as end:
+                run.loss_before = run.loss_after = end.value
+                preview = {"preview": [s.preview(self.model.tokenizer) for s in job.samples]} if job.preview else {}
+                return self._result(job, run, 0.0) | preview
+        run.reason = "cancelled: nothing was learned"
+        return self._result(job, run, 0.0)
 
     # -- replay
 
@@ -199,7 +241,7 @@ class Lessons:
         """Learn a lesson of the journal again, as it was learned; the same machine gives the same weights to the bit."""
         samples = [Sample.from_description(s) for s in record["samples"]]
         plan = Plan(**record["plan"])
-        run = LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier, self.state)
+        run = LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier, self.memory)
         for _ in run.steps():
             pass
         if not run.learned:
@@ -207,19 +249,28 @@ class Lessons:
         if record["digest"] != self.model.digest():
             log.warning("lesson=%s replayed=other-digest: another machine or library learned it; the lesson holds, its bits differ", record["id"])
         self.remember(record)
-        self.state = run.state
+        self.earlier.extend(s for s in samples if s.teaches)
+        self.versions.number = record["version"]
+        self._remember_state(plan.keep_state, run.state)
         self.versions.moved()
 
     def remember(self, record: dict) -> None:
-        """Take a lesson of the journal into what is rehearsed and into the known keys, without learning it."""
-        samples = [Sample.from_description(s) for s in record["samples"]]
-        self.earlier.extend(s for s in samples if s.teaches)
-        self.versions.number = record["version"]
+        """Take the idempotency key of a lesson of the journal into the known ones."""
         if record.get("key"):
             names = ("version", "loss_before", "loss_after", "epochs", "steps")
-            result = {"lesson": record["id"], **{n: record[n] for n in names}, "tokens": sum(len(s.tokens) - 1 for s in samples),
+            result = {"lesson": record["id"], **{n: record[n] for n in names}, "tokens": sum(len(s["tokens"]) - 1 for s in record["samples"]),
                       "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None, "checks": None}
             self._by_key[record["key"]] = {"facts": {"id": record["id"], "source": record["source"]}, "result": result}
+
+    def _remember_state(self, keep: bool, state: State | None) -> None:
+        if keep:
+            self.memory, self.memory_version = state, self.versions.number
+
+    def go_back(self, seq: int, memory: State | None, memory_version: int) -> None:
+        """The weights are those after record `seq` of the journal: rehearse the lessons that are in them, and no others."""
+        taught = [Sample.from_description(s) for record in self.history.lessons(seq) for s in record["samples"]]
+        self.earlier = [s for s in taught if s.teaches]
+        self.memory, self.memory_version = memory, memory_version
 
 
 def lesson_facts(source: dict, **more) -> dict:
@@ -227,9 +278,12 @@ def lesson_facts(source: dict, **more) -> dict:
     return {"id": f"lesson-{uuid.uuid4().hex[:12]}", "source": source, **more}
 
 
-def samples_of(lessons: Sequence, template, train_on: str | None) -> list[Sample]:
-    """Lessons as samples, BadRequest in one sentence where one cannot be."""
+def samples_of(lessons: Sequence, template, train_on: str | None, field: str) -> list[Sample]:
+    """Lessons as samples; BadRequest in one sentence, naming the field that they came in, where one cannot be."""
     try:
-        return [lesson.sample(template, train_on) for lesson in lessons]
+        samples = [lesson.sample(template, train_on) for lesson in lessons]
+        if any(len(sample.tokens) < 2 for sample in samples):
+            raise ValueError("a lesson needs at least two tokens: one to read and one to predict")
     except ValueError as error:
-        raise BadRequest(f"lesson: {error}", "messages") from None
+        raise BadRequest(f"{field}: {error}", field) from None
+    return samples

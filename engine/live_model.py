@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Generator
 from pathlib import Path
 
 import torch
@@ -13,12 +14,17 @@ from models.message import Message
 from models.role import Role, Roles
 from models.template import Template
 from models.tokenizer import load_tokenizer
+from rwkv_models.adapters import is_laid_over
 from rwkv_models.cpu_matmul import use_fastest_exact_matmul
 from rwkv_models.optimizer import Recipe, Trainer, loopback_process_group
-from rwkv_models.weights_file import fit, load_network
+from rwkv_models.quantized import quantize
+from rwkv_models.trained import Trains, switch
+from rwkv_models.trained import apply as train_this
+from rwkv_models.weights_file import load_network
 
 log = logging.getLogger("ouroboros.model")
 EMBEDDED = Path(__file__).parent.parent / "rwkv_models" / "tiny" / "model.safetensors"
+DIGEST_SLICE = 64 * 2**20
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -32,9 +38,9 @@ class LiveModel:
         if cuda and not torch.cuda.is_available():
             raise ValueError('model.device is "cuda", but torch sees no GPU here; "auto" or "cpu" would run')
         self.device = torch.device("cuda" if cuda else "cpu")
-        precision = config.model.precision if config.model.precision != "auto" else "bf16" if cuda else "fp32"
-        if precision == "bf16" and config.deepspeed.zero_stage == 0:
-            raise ValueError("model.precision bf16 needs deepspeed.zero_stage 1 or more, where the optimizer keeps fp32 masters")
+        precision = config.model.precision
+        if precision == "auto":
+            precision = "bf16" if cuda and config.deepspeed.zero_stage > 0 else "fp32"
         self.file = Path(config.model.file) if config.model.file else EMBEDDED
         self.name = self.file.stem if config.model.file else "tiny"
         if not cuda:
@@ -48,12 +54,21 @@ class LiveModel:
         self.roles = Roles(Role(r.name, r.prefix, r.suffix, r.answers) for r in config.roles)
         self.template = Template(self.roles, self.tokenizer, config.template.begin)
         self.parameters = sum(p.numel() for p in network.parameters())
+        if config.model.quantize != "none":
+            quantize(network, config.model.quantize)
         loopback_process_group()
         o, d = config.optimizer, config.deepspeed
+        self.trains = Trains(**config.trains.model_dump())
+        train_this(network, self.trains)
         self.trainer = Trainer(network, Recipe(
             lr=config.train.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip, w0_rate=o.w0_rate,
             zero_stage=d.zero_stage, offload_optimizer=d.offload_optimizer, offload_param=d.offload_param, nvme_path=d.nvme_path))
         self.network = self.trainer.network
+
+    def switch(self, trains: Trains) -> None:
+        """Train that from now on. ValueError, and nothing changed, where the network cannot."""
+        self.trainer = switch(self.trainer, trains)
+        self.trains = trains
 
     def _tokenizer_spec(self, spec: str) -> str | Path:
         if spec != "auto":
@@ -61,39 +76,29 @@ class LiveModel:
         beside = self.file.parent / "tokenizer.json"
         return beside if beside.exists() else "world"
 
-    def digest(self) -> str:
-        """SHA-256 over all parameters in name order: their bytes, as stored."""
-        digest = hashlib.sha256()
-        for _, tensor in sorted(self.trainer.parameters().items()):
+    def own(self) -> dict[str, Tensor]:
+        """The network's own parameters by name, without what is laid over them."""
+        return {name: t for name, t in self.trainer.parameters().items() if not is_laid_over(name)}
+
+    def digesting(self, own: bool = False) -> Generator[None, None, str]:
+        """SHA-256 over all parameters (`own`: the network's own) in name order: their bytes, as stored. Yields every so often."""
+        digest, since = hashlib.sha256(), 0
+        for _, tensor in sorted((self.own() if own else self.trainer.parameters()).items()):
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+            since += tensor.nbytes
+            if since >= DIGEST_SLICE:
+                yield
+                since = 0
         return digest.hexdigest()
 
-    def weights(self) -> dict[str, Tensor]:
-        """A copy of all parameters by name, in host memory."""
-        return {name: t.detach().to("cpu", copy=True) for name, t in self.trainer.parameters().items()}
-
-    def optimizer_tensors(self, moments: bool) -> dict[str, Tensor]:
-        """A copy of what the optimizer would miss in the weights alone: fp32 masters and, if asked, its moments."""
-        kept = {f"master.{i}": t for i, t in enumerate(self.trainer.masters())}
-        if moments:
-            kept |= {f"moment.{i}": t for i, t in enumerate(self.trainer.moments())}
-        return {name: t.detach().to("cpu", copy=True) for name, t in kept.items()}
-
-    @torch.no_grad()
-    def load(self, weights: dict[str, Tensor], optimizer: dict[str, Tensor], origin: Path) -> None:
-        """Put a checkpoint's tensors in place of the current ones, after all of them were found to fit."""
-        fitted = fit(self.network, weights, origin)
-        for name, tensor in self.trainer.parameters().items():
-            tensor.copy_(fitted[name])
-        masters = self.trainer.masters()
-        if masters and all(f"master.{i}" in optimizer for i in range(len(masters))):
-            for i, master in enumerate(masters):
-                master.copy_(optimizer[f"master.{i}"].view(master.shape))
-        elif masters:
-            self.trainer.engine.optimizer.refresh_fp32_params()
-        for i, moment in enumerate(self.trainer.moments()):
-            kept = optimizer.get(f"moment.{i}")
-            moment.zero_() if kept is None else moment.copy_(kept.view(moment.shape))
+    def digest(self, own: bool = False) -> str:
+        """What `digesting` comes to."""
+        steps = self.digesting(own)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
 
     def messages(self, given: list[dict]) -> list[Message]:
         """A caller's messages as the data classes know them."""

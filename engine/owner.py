@@ -24,12 +24,15 @@ class Work(Protocol):
     def step(self) -> None:
         """Take one."""
 
+    def fail(self, error: Exception) -> None:
+        """A step raised: give up what it was about, so that the next one begins afresh."""
+
 
 class Owner:
     """Runs functions and steps of work on one thread, in turns."""
 
-    def __init__(self, work: list[Work]):
-        self._work = work
+    def __init__(self):
+        self.work: list[Work] = []  # given before `start`
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="owner", daemon=True)
         self._stopping = False
@@ -50,16 +53,25 @@ class Owner:
 
     def _loop(self) -> None:
         while True:
-            busy = any(self._work)
+            busy = any(self.work)
             try:
                 while True:
                     function = self._inbox.get(block=not busy)
                     if function is None:
                         return
-                    function()
-                    busy = any(self._work)
+                    self._guarded(function)
+                    busy = any(self.work)
             except queue.Empty:
                 pass
-            for work in self._work:
+            for work in self.work:
                 if work:
-                    work.step()
+                    self._guarded(work.step, work.fail)
+
+    def _guarded(self, function: Callable[[], None], fail: Callable[[Exception], None] | None = None) -> None:
+        """Whatever is raised, the thread lives on: everybody waits for it."""
+        try:
+            function()
+        except Exception as error:
+            log.exception("a step of the owner thread failed")
+            if fail is not None:
+                fail(error)

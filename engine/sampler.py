@@ -13,6 +13,8 @@ from torch import Tensor
 
 from engine.options import InferOptions
 
+COLDEST = 1e-5  # below this, fp32 scores over the temperature overflow, and the draw would be greedy anyway
+
 
 class Sampler:
     """One answer's way of choosing: its seed, its penalties, what it wrote so far."""
@@ -39,7 +41,8 @@ class Sampler:
             counts = torch.tensor(list(self._written.values()))
             scores[written] -= options.presence_penalty + options.frequency_penalty * counts
         scores[self._banned] = -torch.inf
-        token = int(scores.argmax()) if options.temperature == 0 or options.top_k == 1 else self._draw(scores)
+        greedy = options.temperature < COLDEST or options.top_k == 1
+        token = int(scores.argmax()) if greedy else self._draw(scores)
         for other in self._written:
             self._written[other] *= options.penalty_decay
         self._written[token] = self._written.get(token, 0.0) + 1.0

@@ -14,7 +14,7 @@ import orjson
 
 from engine.atomic import write_file
 from engine.checkpoints import checked_name
-from engine.errors import BadRequest, Conflict, NotFound
+from engine.errors import BadRequest, Conflict, EngineError, NotFound
 from rwkv_models.state import State
 
 log = logging.getLogger("ouroboros.sessions")
@@ -43,6 +43,8 @@ class Session:
     name: str
     turns: list[Turn] = field(default_factory=list)
     busy: bool = False
+    start: int = 0
+    """The record of the journal whose state the first turn begins from; 0 is the empty state."""
 
     def turn(self, number: int) -> Turn:
         """Turn `number`, from 1."""
@@ -71,7 +73,7 @@ class Sessions:
                 data = orjson.loads(path.read_bytes())
                 turns = [Turn(tuple(t["messages"]), t["answer"], tuple(t["tokens"]), tuple(t["versions"]), t["finish_reason"])
                          for t in data["turns"]]
-                self._by_name[path.stem] = Session(path.stem, turns)
+                self._by_name[path.stem] = Session(path.stem, turns, start=data.get("start", 0))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("session=%s ignored: its file is not readable (%s)", path, error)
 
@@ -84,27 +86,44 @@ class Sessions:
             raise NotFound(f"there is no session {name}", "session")
         return self._by_name[name]
 
-    def open(self, name: str) -> Session:
-        """The session of that name, made if it is new."""
-        return self._by_name.setdefault(checked_name(name, "session"), Session(name))
+    def find(self, name: str) -> Session:
+        """The session of that name, or a new one, which is known from `begin` or `store` on."""
+        return self._by_name.get(checked_name(name, "session")) or Session(name)
 
-    def create(self, name: str, turns: list[Turn]) -> Session:
-        """A new session with these turns; its name must be free."""
+    def create(self, name: str, turns: list[Turn], start: int) -> Session:
+        """A new session with these turns and that start; its name must be free."""
         if checked_name(name, "as") in self._by_name:
             raise Conflict(f"as: there is a session {name} already", "as")
-        session = self._by_name[name] = Session(name, list(turns))
-        self.store(session)
+        session = Session(name, start=start)
+        self.store(session, turns)
         return session
 
-    def store(self, session: Session) -> None:
-        """Write the session to disk."""
-        turns = [{"messages": t.messages, "answer": t.answer, "tokens": t.tokens, "versions": t.versions,
-                  "finish_reason": t.finish_reason} for t in session.turns]
-        write_file(self.folder / f"{session.name}.json", orjson.dumps({"name": session.name, "turns": turns}))
+    def begin(self, session: Session) -> None:
+        """An answer is being written into it."""
+        session.busy = True
+        self._by_name[session.name] = session
+
+    def end(self, session: Session) -> None:
+        """The answer is there, or will not come; a session that never had one is none."""
+        session.busy = False
+        if not session.turns:
+            self._by_name.pop(session.name, None)
+
+    def store(self, session: Session, turns: list[Turn]) -> None:
+        """Give a session these turns: on the disk first, then in memory. EngineError where the disk refuses."""
+        rows = [{"messages": t.messages, "answer": t.answer, "tokens": t.tokens, "versions": t.versions,
+                 "finish_reason": t.finish_reason} for t in turns]
+        try:
+            write_file(self.folder / f"{session.name}.json", orjson.dumps({"name": session.name, "start": session.start, "turns": rows}))
+        except OSError as error:
+            raise EngineError(f"the session {session.name} cannot be written: {error.strerror}", code="disk") from None
+        session.turns[:] = turns
+        self._by_name[session.name] = session
 
     def delete(self, name: str) -> None:
         """Forget a session."""
-        self.get(name)
+        if self.get(name).busy:
+            raise Conflict(f"session: {name} is writing an answer, delete it when it is there", "session")
         (self.folder / f"{name}.json").unlink(missing_ok=True)
         del self._by_name[name]
 

@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterator
 
 from engine.errors import Busy, EngineError
 
+NEAR = 64
+"""A reader with so few events to take is no longer behind."""
+
 
 class Ticket:
     """One request's way through the owner thread.
 
     The owner calls `progress`, then exactly one of `finish` and `fail`. The caller iterates `events()`
     (every progress dict, then the final dict) or waits for `result()`; either raises what `fail` was given.
-    The queue is bounded in nothing but the answer itself: the owner never waits for a reader.
+    The owner never waits for a reader. Where one falls behind (`backlog`), the owner may set its work for him aside and
+    have `on_caught_up` called, from the reader's thread, when he is near again or gave up.
     """
 
     def __init__(self, kind: str, on_end: Callable[[Ticket], None] | None = None):
@@ -23,9 +27,15 @@ class Ticket:
         self.id = f"{kind}-{uuid.uuid4().hex[:16]}"
         self._on_end = on_end
         self.cancelled = threading.Event()
+        self.on_caught_up: Callable[[], None] | None = None
         self._events: queue.SimpleQueue = queue.SimpleQueue()
 
     # -- the owner's side
+
+    @property
+    def backlog(self) -> int:
+        """Events that the reader has not taken yet."""
+        return self._events.qsize()
 
     def progress(self, event: dict) -> None:
         """Hand one progress event to the reader."""
@@ -49,6 +59,7 @@ class Ticket:
     def cancel(self) -> None:
         """Ask the owner to stop; it ends the ticket at its next token or micro-step."""
         self.cancelled.set()
+        self._caught_up()
 
     def events(self, heartbeat: float | None = None) -> Iterator[tuple[str, dict]]:
         """Yield ("progress", dict) … then ("final", dict). With `heartbeat` (seconds), yield ("idle", {}) when nothing came."""
@@ -58,11 +69,18 @@ class Ticket:
             except queue.Empty:
                 yield "idle", {}
                 continue
+            if self.backlog <= NEAR:
+                self._caught_up()
             if kind == "error":
                 raise value
             yield kind, value
             if kind == "final":
                 return
+
+    def _caught_up(self) -> None:
+        call, self.on_caught_up = self.on_caught_up, None
+        if call is not None:
+            call()
 
     def result(self, timeout: float | None = None) -> dict:
         """The final dict, waiting at most `timeout` seconds between two events."""

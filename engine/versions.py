@@ -16,6 +16,8 @@ class Versions:
         self.number = 0
         self._fresh = itertools.count(1)
         self.stamp = next(self._fresh)
+        self.digest = ""
+        """Of the weights of version `number`, as /weights tells it; the weights themselves may be in the midst of a lesson."""
 
     def moved(self) -> None:
         """The weights are others than before."""

@@ -35,7 +35,7 @@ def initialise(network: RWKV7) -> RWKV7:
         for name in "wag" if i == 0 else "wagv":
             getattr(att, f"{name}1").zero_()
             R, _ = second = getattr(att, f"{name}2").shape
-            nn.init.orthogonal_(getattr(att, f"{name}2"), gain=0.1 * (math.sqrt(R / second[1]) if R > second[1] else 1.0))
+            nn.init.orthogonal_(getattr(att, f"{name}2"), gain=0.1 * (math.sqrt(R / second[1]) if second[1] < R else 1.0))
         att.k_k.copy_((0.71 - 0.1 * linear).view(1, 1, C))
         att.k_a.fill_(1.02)
         att.r_k.fill_(-0.04)

@@ -1,7 +1,6 @@
 """One decoding step on the CPU in native code: what `network(tokens, state, head="last")` computes, near the speed of memory.
 
-native/decode.cpp is compiled once by the machine's g++, for its very processor, and kept in the user's cache directory
-(a second). It reads the weights where they lie, in the OpenMP threads that torch uses.
+native/decode.cpp reads the weights where they lie, in the OpenMP threads that torch uses; native_library.py compiles it.
 Where that cannot be, NativeUnavailable says why in one sentence, and the caller stays with the network itself.
 
 Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
@@ -10,41 +9,25 @@ Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import platform
-import re
-import shlex
-import shutil
-import subprocess
-import tempfile
 from array import array
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from rwkv_models.rwkv7 import RWKV7, Shape
+from rwkv_models.native_library import NativeUnavailable, function
+from rwkv_models.rwkv7 import RWKV7
 from rwkv_models.state import State
 
-SOURCE = Path(__file__).parent / "native" / "decode.cpp"  # and the headers beside it
-# The order of the pointers that decode.cpp reads: its structs Network, then Layer for each layer.
+# The order of the pointers that native/network.h describes: its structs Network, then Layer for each layer.
 NETWORK = ("emb.weight", "blocks.0.ln0.weight", "blocks.0.ln0.bias", "ln_out.weight", "ln_out.bias", "head.weight")
-LAYER = tuple("""
-    ln1.weight ln1.bias ln2.weight ln2.bias att.x_r att.x_w att.x_k att.x_v att.x_a att.x_g
-    att.w0 att.w1 att.w2 att.a0 att.a1 att.a2 att.g1 att.g2 att.k_k att.k_a att.r_k
-    att.receptance.weight att.key.weight att.value.weight att.output.weight att.ln_x.weight att.ln_x.bias
-    ffn.x_k ffn.key.weight ffn.value.weight att.v0 att.v1 att.v2
-""".split())
-# No -ffast-math: NaN must stay NaN, and the order of sums is part of the result.
-FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native")
-LANES, MAX_HEAD_SIZE = 16, 256  # decode.cpp works in whole vectors, of 16 numbers at most, and has buffers for such a head
-
-
-class NativeUnavailable(RuntimeError):
-    """The native step cannot be had here or for this network; the text is one sentence."""
+LAYER = (
+    "ln1.weight", "ln1.bias", "ln2.weight", "ln2.bias", "att.x_r", "att.x_w", "att.x_k", "att.x_v", "att.x_a", "att.x_g",
+    "att.w0", "att.w1", "att.w2", "att.a0", "att.a1", "att.a2", "att.g1", "att.g2", "att.k_k", "att.k_a", "att.r_k",
+    "att.receptance.weight", "att.key.weight", "att.value.weight", "att.output.weight", "att.ln_x.weight", "att.ln_x.bias",
+    "ffn.x_k", "ffn.key.weight", "ffn.value.weight", "att.v0", "att.v1", "att.v2",
+)
+LANES, MAX_HEAD_SIZE = 16, 256  # native code works in whole vectors, of 16 numbers at most, and has buffers for such a head
 
 
 class NativeDecode:
@@ -64,26 +47,29 @@ class NativeDecode:
             raise NativeUnavailable(f"native decoding takes head sizes up to {MAX_HEAD_SIZE}, this network's is {shape.head_size}")
         names = [*NETWORK, *(f"blocks.{i}.{name}" for i in range(shape.layers) for name in LAYER)]
         unused = {f"blocks.0.att.v{i}" for i in range(3)}
-        extra = {name for name, _ in network.named_parameters()} ^ (set(names) - unused)
+        _check_adapter(network)
+        # A time_state is where sequences begin; a step from a given state has nothing to do with it.
+        extra = {name for name, _ in network.named_parameters() if not name.endswith(".att.time_state")} ^ (set(names) - unused)
         if extra:
             raise NativeUnavailable(f"native decoding takes a plain RWKV-7, this network differs in {min(extra)}")
-        self._shape, self._names = shape, names
+        self.network, self.shape, self._names = network, shape, names
         self._slots = []  # for each pointer: the parameters of its module, and its name there
         for name in names:
             module, _, last = name.rpartition(".")
             self._slots.append(None if name in unused else (network.get_submodule(module)._parameters, last))
-        self._sizes = (ctypes.c_int64 * 9)(shape.layers, shape.channels, shape.head_size, shape.vocabulary, shape.ffn,
+        self.sizes = (ctypes.c_int64 * 9)(shape.layers, shape.channels, shape.head_size, shape.vocabulary, shape.ffn,
                                            shape.rank_w, shape.rank_a, shape.rank_v, shape.rank_g)
         with torch.device("meta"):
             self._wanted = {name: p.shape for name, p in RWKV7(shape).named_parameters()}
-        self._pointers, self._dtype = None, torch.float32
-        self._table()
-        self._run = _library().rwkv7_decode_step
+        self._pointers, self.dtype = None, torch.float32
+        self.table()
+        self._run = function("rwkv7_decode_step", "pppppiii")
 
-    def _table(self) -> array:
+    def table(self) -> array:
         """The weights' addresses, read afresh for every step: `parameter.data = ...`, `load_state_dict(assign=True)` and
         DeepSpeed move weights without a sign, and reading 270 addresses takes 20 microseconds. What lies there is looked
         at when an address changed: a new tensor beside a living old one never has its address."""
+        _check_adapter(self.network)
         try:
             pointers = array("Q", [slot[0][slot[1]].data_ptr() if slot else 0 for slot in self._slots])
         except (KeyError, AttributeError):
@@ -103,7 +89,7 @@ class NativeDecode:
             if p.shape != self._wanted[name] or not p.is_contiguous():
                 raise NativeUnavailable(f"native decoding takes whole weights in one piece of memory, {name} is {list(p.shape)} "
                                         f"with strides {list(p.stride())}")
-        self._dtype = dtype
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, tokens_B: Tensor, state: State, into: State | None = None) -> tuple[Tensor, State]:
@@ -114,36 +100,43 @@ class NativeDecode:
 
         A row's result does not depend on the other rows nor on the number of threads (torch.get_num_threads()).
         Raises IndexError for a token outside the vocabulary, ValueError for a state of another shape, NativeUnavailable
-        when the weights have become something else than at the start.
+        when the weights have become something else than at the start, or an adapter other than a state is in use.
         """
-        weights, dtype, shape = self._table(), self._dtype, self._shape
+        weights, dtype, shape = self.table(), self.dtype, self.shape
         if tokens_B.dim() != 1:
             raise ValueError(f"one token a row, as a tensor of one dimension, not {list(tokens_B.shape)}")
-        B, C, L, N = tokens_B.shape[0], shape.channels, shape.layers, shape.head_size
-        shift_size, wkv_size = (B, C), (B, shape.heads, N, N)
-
-        def addresses(s: State) -> list[int]:
-            _check((*s.att_shift, *s.ffn_shift), 2 * L, shift_size, dtype)
-            _check(s.wkv, L, wkv_size, torch.float32)
-            return [t.data_ptr() for layer in zip(s.att_shift, s.ffn_shift, s.wkv, strict=True) for t in layer]
-
-        if into is None:  # one allocation for all layers
-            shift, wkv = torch.empty(2 * L, *shift_size, dtype=dtype).unbind(0), torch.empty(L, *wkv_size).unbind(0)
-            new = State(shift[:L], shift[L:], wkv)
-        elif all(t.is_contiguous() for t in into.tensors()):
-            new = into
-        else:
+        if into is not None and not all(t.is_contiguous() for t in into.tensors()):
             raise ValueError("the state to write into is not in one piece of memory")
-        old = state.map(Tensor.contiguous)
-        pointers = array("Q", addresses(old) + addresses(new))
+        B, old = tokens_B.shape[0], state.map(Tensor.contiguous)
+        new = self.fresh_state(B) if into is None else into
+        pointers = array("Q", self.state_addresses(old, B) + self.state_addresses(new, B))
         tokens_B, logits_BV = tokens_B.to("cpu", torch.int64).contiguous(), torch.empty(B, shape.vocabulary)
-        failure = self._run(self._sizes, weights.buffer_info()[0], pointers.buffer_info()[0], tokens_B.data_ptr(), logits_BV.data_ptr(),
+        failure = self._run(self.sizes, weights.buffer_info()[0], pointers.buffer_info()[0], tokens_B.data_ptr(), logits_BV.data_ptr(),
                             B, torch.get_num_threads(), dtype is torch.bfloat16)
         if failure == 1:
             raise IndexError(f"a token lies outside the vocabulary of {shape.vocabulary}")
         if failure:
             raise MemoryError("no memory for a decoding step")
         return logits_BV, new
+
+    def fresh_state(self, B: int) -> State:
+        """Memory for a state of B rows, in one allocation a kind."""
+        C, L, N = self.shape.channels, self.shape.layers, self.shape.head_size
+        shift, wkv = torch.empty(2 * L, B, C, dtype=self.dtype).unbind(0), torch.empty(L, B, self.shape.heads, N, N).unbind(0)
+        return State(shift[:L], shift[L:], wkv)
+
+    def state_addresses(self, state: State, B: int) -> list[int]:
+        """Where a state of B rows lies, layer by layer. Raises ValueError for one of another shape."""
+        L, N = self.shape.layers, self.shape.head_size
+        _check((*state.att_shift, *state.ffn_shift), 2 * L, (B, self.shape.channels), self.dtype)
+        _check(state.wkv, L, (B, self.shape.heads, N, N), torch.float32)
+        return [t.data_ptr() for layer in zip(state.att_shift, state.ffn_shift, state.wkv, strict=True) for t in layer]
+
+
+def _check_adapter(network: RWKV7) -> None:
+    adapter = network.adapters.current
+    if adapter is not None and adapter.kind != "state":
+        raise NativeUnavailable(f"native decoding reads the network's own weights alone, the adapter {adapter.name} is in use")
 
 
 def _check(tensors: Sequence[Tensor], count: int, size: tuple[int, ...], dtype: torch.dtype) -> None:
@@ -152,76 +145,3 @@ def _check(tensors: Sequence[Tensor], count: int, size: tuple[int, ...], dtype: 
     for t in tensors:
         if t.shape != size or t.dtype is not dtype or not t.is_cpu:
             raise ValueError(f"a state holds {t.dtype} {list(t.shape)} on {t.device}, this step needs {dtype} {list(size)} on the cpu")
-
-
-# ---- compiling -------------------------------------------------------------------------------------------------------
-
-
-def _openmp_runtime() -> str:
-    """The OpenMP library that torch runs on: with a second one beside it, two pools of threads would fight for the cores."""
-    try:
-        maps = Path("/proc/self/maps").read_text()
-    except OSError:
-        raise NativeUnavailable("native decoding is for Linux") from None
-    found = re.search(r"/.*/lib(?:gomp|iomp5|omp)[^/\n]*\.so[^/\n]*$", maps, re.MULTILINE)
-    if not found:
-        raise NativeUnavailable("torch runs without an OpenMP library here, native decoding would need one")
-    return found[0]
-
-
-def _run(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NativeUnavailable(f"the compiler {command[0]} could not be run ({type(error).__name__})") from None
-    if done.returncode:
-        first = next((line for line in done.stderr.splitlines() if "error" in line.lower()), f"status {done.returncode}")
-        raise NativeUnavailable(f"the compiler {command[0]} did not take native/decode.cpp: {first.strip()[:200]}")
-    return done.stdout
-
-
-def _processor() -> str:
-    """What -march=native depends on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name", "CPU part"))}))
-
-
-def build() -> Path:
-    """The compiled library's file: from the cache ($XDG_CACHE_HOME or ~/.cache, rwkv-ouroboros), compiled if it is not there."""
-    compiler = shlex.split(os.environ.get("CXX", "")) or ["g++"]
-    if not shutil.which(compiler[0]):
-        raise NativeUnavailable(f"there is no C++ compiler {compiler[0]} here")
-    runtime = _openmp_runtime()
-    content = b"".join(path.read_bytes() for path in sorted(SOURCE.parent.glob("*")) if path.suffix in (".cpp", ".h"))
-    facts = (*compiler, _run([*compiler, "--version"]), _processor(), runtime, *FLAGS)
-    key = hashlib.sha256(content + "\0".join(facts).encode()).hexdigest()[:24]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rwkv-ouroboros"
-    library = folder / f"decode-{key}.so"
-    if library.is_file():
-        return library
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=folder) as work:
-            # Linked in a second call: with -fopenmp that one would add the compiler's own OpenMP library.
-            _run([*compiler, *FLAGS, "-fopenmp", "-c", str(SOURCE), "-o", f"{work}/decode.o"])
-            _run([*compiler, "-shared", f"{work}/decode.o", runtime, "-o", f"{work}/decode.so"])
-            os.replace(f"{work}/decode.so", library)
-    except OSError as error:
-        raise NativeUnavailable(f"{folder}: the compiled library cannot be kept there ({error.strerror})") from None
-    return library
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    path = build()
-    try:
-        library = ctypes.CDLL(str(path))
-        function = library.rwkv7_decode_step
-    except (OSError, AttributeError) as error:
-        raise NativeUnavailable(f"{path}: not a usable library ({str(error)[:160]})") from None
-    pointer, number = ctypes.c_void_p, ctypes.c_int
-    function.argtypes, function.restype = (pointer, pointer, pointer, pointer, pointer, number, number, number), number
-    return library

@@ -6,13 +6,17 @@ forward reads the same tensors.
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from rwkv_models.footprints import Footprints
 
 
 class StepRefused(RuntimeError):
@@ -29,6 +33,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float = 1.0
     w0_rate: float = 2.0
+    state_rate: float = 1.0
     zero_stage: int = 0
     offload_optimizer: str = "none"
     offload_param: str = "none"
@@ -39,14 +44,17 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict]:
     """Trainable parameters by what the recipe does with them; `rate` multiplies the step size of a group.
 
     att.w0 moves at `w0_rate`; weight decay falls on two-dimensional `.weight` matrices only (not on the low-rank
-    factors w1, w2 …, which carry no such suffix, nor on vectors and norms).
+    factors w1, w2 …, which carry no such suffix, nor on vectors, norms and the factors of adapters). A time_state moves at
+    `state_rate`: state tuning wants steps of 1 falling to 0.01, 10^5 times those of weights.
     """
-    fast, decayed, plain = [], [], []
+    fast, state, decayed, plain = [], [], [], []
     for name, p in network.named_parameters():
         if p.requires_grad:
-            (fast if name.endswith("att.w0") else decayed if name.endswith(".weight") and p.squeeze().ndim == 2 else plain).append(p)
+            (fast if name.endswith("att.w0") else state if name.endswith("att.time_state")
+             else decayed if name.endswith(".weight") and p.squeeze().ndim == 2 else plain).append(p)
     groups = [
         {"name": "w0", "params": fast, "weight_decay": 0.0, "rate": recipe.w0_rate},
+        {"name": "state", "params": state, "weight_decay": 0.0, "rate": recipe.state_rate},
         {"name": "decayed", "params": decayed, "weight_decay": recipe.weight_decay, "rate": 1.0},
         {"name": "plain", "params": plain, "weight_decay": 0.0, "rate": 1.0},
     ]
@@ -65,7 +73,7 @@ def deepspeed_config(recipe: Recipe, dtype: torch.dtype) -> dict:
         "managed_gradient_accumulation": False,
         "gradient_clipping": recipe.clip,
         "zero_optimization": zero,
-        "zero_force_ds_cpu_optimizer": recipe.offload_optimizer != "none",
+        "zero_force_ds_cpu_optimizer": False,
         "bf16": {"enabled": dtype == torch.bfloat16, "check_grad_overflow": True},
         "steps_per_print": 2**62,
         "wall_clock_breakdown": False,
@@ -73,28 +81,63 @@ def deepspeed_config(recipe: Recipe, dtype: torch.dtype) -> dict:
 
 
 class Trainer:
-    """DeepSpeed's engine around a network, reduced to what a lesson needs: backward, step, forget, undo."""
+    """DeepSpeed's engine around a network, reduced to what a lesson needs: backward, step, forget, undo.
+
+    Trains the parameters that require gradients when it is made. To train others, `release` it and make another.
+    """
 
     def __init__(self, network: nn.Module, recipe: Recipe):
         import deepspeed  # here, as it costs a second and a network can be used without it
 
+        self._footprints = Footprints(network)
         dtype = next(network.parameters()).dtype
         groups = parameter_groups(network, recipe)
-        if recipe.offload_optimizer == "none":
-            optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
-        else:
-            from deepspeed.ops.adam import DeepSpeedCPUAdam
-
-            optimizer = DeepSpeedCPUAdam(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, adamw_mode=True)
+        self._smallest = min((p for group in groups for p in group["params"]), key=Tensor.numel)
+        # torch's fused step serves the GPU and, as fast as DeepSpeed's own, host memory; that one would be compiled for a
+        # minute, ask for a CUDA toolkit beside a GPU, and count its steps where no copy of tensors would find them.
+        optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
         self.recipe = recipe
         self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=deepspeed_config(recipe, dtype))
         self.network = self.engine.module
         self._adam: torch.optim.Optimizer = self.engine.basic_optimizer
+        if recipe.zero_stage == 3:
+            self._keep_states_whole()
+        self._begin_moments()
+
+    def _keep_states_whole(self) -> None:
+        """ZeRO-3 gathers parameters for the module that holds them; a time_state is read outside of any forward."""
+        persistent = self.engine.optimizer.persistent_parameters
+        for name, p in self.network.named_parameters():
+            if name.endswith("time_state"):
+                p.all_gather([p])
+                if not p.ds_persist:
+                    p.ds_persist = True
+                    persistent.append(p)
+
+    def release(self) -> None:
+        """Let go of the network: no hook, no attribute and no memory of the engine remain; the trainer is of no use afterwards.
+
+        The parameters keep their values; where ZeRO-3 had put them away, they are whole again, in new memory.
+        """
+        self.discard_gradients()
+        with torch.no_grad():
+            for p in self.network.parameters():
+                if hasattr(p, "ds_tensor"):
+                    part = p.ds_tensor.data[: p.ds_numel].view(p.ds_shape).to(p.device)
+                    p.data = part.clone() if part.untyped_storage().nbytes() > part.nbytes else part
+        self.engine.destroy()
+        self._footprints.remove()
+        self.engine = self._adam = None
+        gc.collect()  # DeepSpeed's objects refer to one another
 
     # -- one step
 
     def backward(self, objective: Tensor) -> None:
         """Add the gradient of a scalar to what was gathered since the last step."""
+        if self.recipe.zero_stage == 2:  # which fails where no trained parameter takes part, as in all chunks but one of a state's tuning
+            objective = objective + 0 * self._smallest.sum().to(objective.dtype)
+        if self.recipe.zero_stage == 3:  # which adds to earlier gradients only if told here that another backward begins
+            self.engine.optimizer.clear_backward_seen_flag()
         self.engine.backward(objective, scale_wrt_gas=False)
 
     def step(self, lr: float) -> float:
@@ -112,28 +155,63 @@ class Trainer:
             self.engine.step()
             return norm
         self.engine.step()
+        self._empty_partitions()
         if self.engine.optimizer.overflow:
             raise StepRefused("the gradient is not finite")
         return float(self.engine.get_global_grad_norm())
 
     def discard_gradients(self) -> None:
-        """Drop what was gathered, as if the last backwards had not been."""
-        self.engine.optimizer.zero_grad(set_to_none=True)
+        """Drop what was gathered, as if the last backwards had not been; also those that broke off half-way (out of memory)."""
+        for p in self.network.parameters():
+            p.grad = None
+        zero = self.engine.optimizer
+        zero.zero_grad(set_to_none=True)
         self.engine.zero_grad()
+        if self.recipe.zero_stage in (1, 2):
+            # Their zero_grad leaves what earlier backwards of the same step have summed, and the books of one that broke off.
+            zero.averaged_gradients.clear()
+            zero.all_grad_tensors.clear()
+            zero.micro_step_id = -1  # the next backward is the first of a step: offloading writes over its sums
+            zero.params_already_reduced = [False] * len(zero.params_already_reduced)
+            zero.extra_large_param_to_reduce.clear()
+            for bucket in zero.ipg_buckets.values():
+                bucket.clear()
+            zero._release_ipg_buffers()
+            zero.exit_backward()
+            zero.clear_backward_seen_flag()
+            if zero.cpu_offload:
+                zero._offload_accumulated_param_ids = set()
+                zero.reset_cpu_buffers()
+        self._empty_partitions()
+
+    def _empty_partitions(self) -> None:
+        """ZeRO-3 keeps what it gathered past a step, and would add to it for a parameter that the first backward leaves out."""
+        if self.recipe.zero_stage == 3:
+            self.engine.optimizer.grad_partitions_flat_buffer.zero_()
 
     # -- what a step changes
 
+    def _begin_moments(self) -> None:
+        """Make Adam's memory, which torch would leave to the first step: a checkpoint's can then be put in place before it."""
+        zero = self.engine.optimizer
+        if getattr(zero, "swap_optimizer", False):  # on NVMe DeepSpeed itself makes it, a part at a time
+            return
+        for p in self._stepped() or [p for group in self._adam.param_groups for p in group["params"]]:
+            self._adam.state[p] = {"step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+
+    def _stepped(self) -> list[Tensor]:
+        """The flat fp32 tensors that ZeRO gives to Adam, one a group; none where it steps on the parameters themselves."""
+        zero = self.engine.optimizer
+        return list(getattr(zero, "single_partition_of_fp32_groups", None) or getattr(zero, "fp32_partitioned_groups_flat", None) or [])
+
     def moments(self) -> list[Tensor]:
         """Every tensor of Adam's memory: both moments and the step counts."""
-        return [t for state in self._adam.state.values() for t in state.values() if isinstance(t, Tensor)]
+        return [t for state in self._adam.state.values() for t in state.values()]
 
     def forget_moments(self) -> None:
         """Begin afresh: as if the optimizer had just been made."""
         for t in self.moments():
             t.zero_()
-        for state in self._adam.state.values():
-            if isinstance(state.get("step"), int):  # DeepSpeed's CPU Adam counts in a plain number
-                state["step"] = 0
 
     def parameters(self) -> dict[str, Tensor]:
         """The network's parameters by name, whole, as they lie in memory (also where ZeRO-3 has put them away)."""
@@ -142,13 +220,36 @@ class Trainer:
 
     def masters(self) -> list[Tensor]:
         """The fp32 copies that ZeRO steps on; none where the parameters themselves are stepped on."""
-        zero = self.engine.optimizer
-        found = getattr(zero, "single_partition_of_fp32_groups", None) or getattr(zero, "fp32_partitioned_groups_flat", None)
-        return [m.data for m in found or []]
+        return [m.data for m in self._stepped()]
 
     def weights(self) -> list[Tensor]:
-        """Every tensor that holds weights: parameters and masters."""
-        return [*self.parameters().values(), *self.masters()]
+        """Every tensor that a step moves: the parameters that are trained, and their masters."""
+        trained = {name for name, p in self.network.named_parameters() if p.requires_grad}
+        return [*(t for name, t in self.parameters().items() if name in trained), *self.masters()]
+
+    def snapshot(self, moments: bool) -> Callable[[], None]:
+        """Copy what a step moves; calling the result puts it back, exact to the bit.
+
+        `moments`: Adam's memory too; without, putting back forgets it. Parameters that are the rounded image of fp32
+        masters (ZeRO 1 and 2) are made from these again and not copied.
+        """
+        rounded = self.recipe.zero_stage in (1, 2)
+        kept = [t.clone() for t in (self.masters() if rounded else self.weights())]
+        kept_moments = [t.clone() for t in self.moments()] if moments else None
+
+        def restore() -> None:
+            for now, before in zip(self.masters() if rounded else self.weights(), kept, strict=True):
+                now.copy_(before)
+            if rounded:
+                for flat, master in zip(self.engine.optimizer.bit16_groups_flat, self.masters(), strict=True):
+                    flat.copy_(master)
+            if kept_moments is None:
+                self.forget_moments()
+            else:
+                for now, before in zip(self.moments(), kept_moments, strict=True):
+                    now.copy_(before)
+
+        return restore
 
 
 def loopback_process_group() -> None:

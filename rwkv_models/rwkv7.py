@@ -6,12 +6,16 @@ Shape letters: B batch, T time, C channels, H heads, N size of a head (C = H*N),
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from rwkv_models.adapters import Adapters
+from rwkv_models.linear import Linear
 from rwkv_models.state import State
 from rwkv_models.wkv7 import wkv7
 
@@ -73,8 +77,9 @@ class TimeMix(nn.Module):
             setattr(self, f"{name}1", nn.Parameter(torch.zeros(C, R)))
             setattr(self, f"{name}2", nn.Parameter(torch.zeros(R, C)))
         self.r_k = nn.Parameter(torch.zeros(shape.heads, N))
-        self.receptance, self.key, self.value, self.output = (nn.Linear(C, C, bias=False) for _ in range(4))
+        self.receptance, self.key, self.value, self.output = (Linear(C, C) for _ in range(4))
         self.ln_x = nn.GroupNorm(shape.heads, C, eps=GROUP_NORM_EPS)
+        self.register_parameter("time_state", None)  # [H, N, N] under state tuning: see adapters.TimeState
 
     def forward(self, x_BTC, shift_BC, v_first_BTC, wkv_BHNN, lengths_B, keep_BT1):
         """Returns (y_BTC, last x_BC, v_first_BTC, new wkv_BHNN)."""
@@ -117,8 +122,8 @@ class ChannelMix(nn.Module):
     def __init__(self, shape: Shape):
         super().__init__()
         self.x_k = nn.Parameter(torch.zeros(1, 1, shape.channels))
-        self.key = nn.Linear(shape.channels, shape.ffn, bias=False)
-        self.value = nn.Linear(shape.ffn, shape.channels, bias=False)
+        self.key = Linear(shape.channels, shape.ffn)
+        self.value = Linear(shape.ffn, shape.channels)
 
     def forward(self, x_BTC, shift_BC, lengths_B):
         """Returns (y_BTC, last x_BC)."""
@@ -151,7 +156,12 @@ class Block(nn.Module):
 
 
 class RWKV7(nn.Module):
-    """The whole network as a function of tokens and state."""
+    """The whole network as a function of tokens and state.
+
+    adapters            what may be laid over its weights, by name
+    quantized           None, or what the matrices of the blocks are stored as (rwkv_models/quantized.py)
+    checkpoint_blocks   keep only what enters each block for the backward, and run the block again there
+    """
 
     family = "rwkv7"
 
@@ -161,7 +171,10 @@ class RWKV7(nn.Module):
         self.emb = nn.Embedding(shape.vocabulary, shape.channels)
         self.blocks = nn.ModuleList(Block(shape, i) for i in range(shape.layers))
         self.ln_out = nn.LayerNorm(shape.channels)
-        self.head = nn.Linear(shape.channels, shape.vocabulary, bias=False)
+        self.head = Linear(shape.channels, shape.vocabulary)
+        self.adapters = Adapters(self)
+        self.quantized: str | None = None
+        self.checkpoint_blocks = False
 
     def zero_state(self, batch: int = 1) -> State:
         """The state before anything was read."""
@@ -173,8 +186,20 @@ class RWKV7(nn.Module):
             like.new_zeros(batch, shape.heads, N, N, dtype=wkv_dtype) for _ in range(shape.layers)))
 
     def initial_state(self, batch: int = 1) -> State:
-        """The state that a sequence begins from when no other is given."""
-        return self.zero_state(batch)
+        """The state that a sequence begins from when no other is given: zeros, or the tuned one, with gradients to it."""
+        state = self.zero_state(batch)
+        if self.blocks[0].att.time_state is None:
+            return state
+        # repeat, as it copies: a state that shared the parameter's memory would change with the next step, or be written over
+        return State(state.att_shift, state.ffn_shift, tuple(
+            block.att.time_state.to(wkv.dtype).repeat(batch, 1, 1, 1) for block, wkv in zip(self.blocks, state.wkv, strict=True)))
+
+    def dropout(self, seed: int | None) -> AbstractContextManager[None]:
+        """Inside, adapters drop inputs by the masks of `seed`, in every call with or without a graph; nothing is dropped outside.
+
+        To be held around the forwards of a training step and not across them: answers given in between shall drop nothing.
+        """
+        return self.adapters.dropout.seeded(seed)
 
     def forward(self, tokens_BT: Tensor, state: State | None = None, lengths_B: Tensor | None = None,
                 head: str = "all") -> tuple[Tensor, State]:
@@ -190,11 +215,22 @@ class RWKV7(nn.Module):
         if lengths_B is not None:
             keep_BT1 = (torch.arange(T, device=tokens_BT.device) < lengths_B.unsqueeze(1)).unsqueeze(2).to(self.emb.weight.dtype)
         x_BTC, v_first = self.emb(tokens_BT), None
-        new = []
+        new, again = [], self.checkpoint_blocks and torch.is_grad_enabled()
         for block, *layer_state in zip(self.blocks, state.att_shift, state.ffn_shift, state.wkv, strict=True):
-            x_BTC, *layer_state, v_first = block(x_BTC, *layer_state, v_first, lengths_B, keep_BT1)
+            arguments = (x_BTC, *layer_state, v_first, lengths_B, keep_BT1)
+            x_BTC, *layer_state, v_first = self._again_in_backward(block, arguments) if again else block(*arguments)
             new.append(layer_state)
         if head == "last":
             x_BTC = x_BTC[:, -1] if lengths_B is None else x_BTC[torch.arange(B, device=x_BTC.device), (lengths_B - 1).clamp(min=0)]
         hidden = self.ln_out(x_BTC)
         return (hidden if head == "none" else self.head(hidden)), State(*(tuple(kind) for kind in zip(*new, strict=True)))
+
+    def _again_in_backward(self, block: Block, arguments: tuple) -> tuple:
+        """block(*arguments), keeping the arguments alone; dropout is as it was now when the block is run again."""
+        seed = self.adapters.dropout.seed
+
+        def run(*arguments):
+            with self.dropout(seed):
+                return block(*arguments)
+
+        return checkpoint(run, *arguments, use_reentrant=False, preserve_rng_state=False)

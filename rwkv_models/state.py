@@ -5,11 +5,13 @@ Shape letters: B batch, C channels, H heads, N size of a head.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+KINDS = ("att_shift", "ffn_shift", "wkv")
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,40 @@ class State:
         """The gradients that a backward left in a `leaf()` state; zeros where none came."""
         return self.map(lambda t: torch.zeros_like(t) if t.grad is None else t.grad)
 
+    def blend(self, other: State, share: float) -> State:
+        """Between this (share 0) and another (share 1), entry by entry."""
+        mixed = zip(self.tensors(), other.tensors(), strict=True)
+        tensors = [torch.lerp(a, b, share) for a, b in mixed]
+        layers = len(self.wkv)
+        return State(tuple(tensors[:layers]), tuple(tensors[layers : 2 * layers]), tuple(tensors[2 * layers :]))
+
+    def faded(self, factor: float) -> State:
+        """The same with the wkv memory scaled by `factor`; the last token's vectors stay, as they are no memory of the past."""
+        return State(self.att_shift, self.ffn_shift, tuple(t * factor for t in self.wkv))
+
+    def named(self) -> dict[str, Tensor]:
+        """Its tensors by name, for a file: `att_shift.0` … `wkv.11`."""
+        return {f"{kind}.{i}": t for kind in KINDS for i, t in enumerate(getattr(self, kind))}
+
+    @classmethod
+    def from_named(cls, tensors: Mapping[str, Tensor]) -> State:
+        """The state that `named` wrote; ValueError where a tensor is missing."""
+        layers = len(tensors) // len(KINDS)
+        try:
+            return cls(*(tuple(tensors[f"{kind}.{i}"] for i in range(layers)) for kind in KINDS))
+        except KeyError as missing:
+            raise ValueError(f"this is no state: there is no tensor {missing.args[0]}") from None
+
+    def fits(self, other: State) -> bool:
+        """Whether both have the same shapes and types, so that one can stand for the other."""
+        mine, theirs = self.tensors(), other.tensors()
+        return len(mine) == len(theirs) and all(a.shape == b.shape and a.dtype == b.dtype for a, b in zip(mine, theirs, strict=True))
+
 
 def join(states: Iterable[State]) -> State:
     """One batch of the sequences of all states, in order."""
     states = list(states)
     if len(states) == 1:
         return states[0]
-    kinds = (zip(*(getattr(s, kind) for s in states), strict=True) for kind in ("att_shift", "ffn_shift", "wkv"))
+    kinds = (zip(*(getattr(s, kind) for s in states), strict=True) for kind in KINDS)
     return State(*(tuple(torch.cat(layer) for layer in kind) for kind in kinds))

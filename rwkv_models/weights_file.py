@@ -13,10 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rwkv_models.adapters import TimeState, is_laid_over
 from rwkv_models.rwkv7 import RWKV7, Shape
 
 # The first layer has no value residual; older public files carry its parameters all the same, unused.
 UNUSED = re.compile(r"blocks\.0\.att\.v[012]$")
+TIME_STATE = ".att.time_state"
 
 
 class WeightsError(ValueError):
@@ -63,20 +65,59 @@ def shape_of(tensors: dict[str, Tensor], path: Path) -> Shape:
 
 
 def load_network(path: Path, dtype: torch.dtype | None = None) -> RWKV7:
-    """Build the network that a weights file holds, on the CPU, in `dtype` (None: as stored)."""
+    """Build the network that a weights file holds, on the CPU, in `dtype` (None: as stored).
+
+    States that were merged into the file (`blocks.i.att.time_state`) are kept as the adapter "state", in use.
+    """
     tensors = read_tensors(path)
+    states = {name: tensors.pop(name) for name in list(tensors) if name.endswith(TIME_STATE)}
     shape = shape_of(tensors, path)
     with torch.device("meta"):
         network = RWKV7(shape)
     fitted = fit(network, tensors, path)
     dtype = dtype or fitted["emb.weight"].dtype
     network.load_state_dict({name: t.to(dtype, copy=True) for name, t in fitted.items()}, assign=True)
+    if states:
+        _keep_state(network, states, path, "state")
+        network.adapters.use("state")
     return network.requires_grad_(True)
 
 
+def save_state(state: TimeState, path: Path) -> None:
+    """Write an initial state alone, `blocks.i.att.time_state` [H, N, N]; the suffix of the file says how, as in `save_weights`."""
+    save_weights(state.tensors(), path)
+
+
+def load_state(network: RWKV7, path: Path, name: str) -> TimeState:
+    """Read an initial state for `network` and keep it there under `name`, not yet in use. WeightsError where it does not fit."""
+    return _keep_state(network, read_tensors(path), path, name)
+
+
+def _keep_state(network: RWKV7, tensors: dict[str, Tensor], path: Path, name: str) -> TimeState:
+    state = TimeState(network, name)
+    for key, tensor in _fitted(state.tensors(), tensors, path).items():
+        state.tensors()[key].data.copy_(tensor)
+    unknown = [key for key in tensors if key not in state.tensors()]
+    if unknown:
+        raise WeightsError(f"{path}: tensor {unknown[0]} is no state of this network")
+    network.adapters.add(state)
+    return state
+
+
 def fit(network: RWKV7, tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors that `network` needs, in its shapes and finite; WeightsError names the first that does not fit."""
-    wanted = network.state_dict()
+    """The tensors that `network` needs, in its shapes and finite; WeightsError names the first that does not fit.
+
+    What is laid over its own weights (adapters, a tuned state) is no part of them.
+    """
+    wanted = {name: tensor for name, tensor in network.state_dict().items() if not is_laid_over(name)}
+    fitted = _fitted(wanted, tensors, path)
+    unknown = [name for name in tensors if name not in wanted and not UNUSED.match(name)]
+    if unknown:
+        raise WeightsError(f"{path}: unknown tensors, first {unknown[0]}: this is no plain RWKV-7 checkpoint")
+    return fitted
+
+
+def _fitted(wanted: dict[str, Tensor], tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     fitted = {}
     for name, like in wanted.items():
         if name not in tensors:
@@ -89,9 +130,6 @@ def fit(network: RWKV7, tensors: dict[str, Tensor], path: Path) -> dict[str, Ten
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"{path}: {name} holds values that are not finite")
         fitted[name] = tensor.view(like.shape)
-    unknown = [name for name in tensors if name not in wanted and not UNUSED.match(name)]
-    if unknown:
-        raise WeightsError(f"{path}: unknown tensors, first {unknown[0]}: this is no plain RWKV-7 checkpoint")
     return fitted
 
 

@@ -11,7 +11,6 @@ BEGIN, END = "<!-- files -->\n", "<!-- end of files -->"
 OTHERS = {
     "Makefile": "`make run`, `make test`, `make bench`", "requirements.txt": "what the program needs, pinned as tested",
     "requirements-test.txt": "what the tests need on top", "pyproject.toml": "settings of pytest and ruff", ".ci/run": "sets up and tests a clean clone",
-    "rwkv_models/native/decode.cpp": "the native decoding step: one token of a batch on the CPU",
     "rwkv_models/tiny/model.safetensors": "the embedded default model, bf16", "rwkv_models/tiny/tokenizer.json": "its vocabulary of 4,096 tokens",
     "rwkv_models/tiny/general.jsonl": "chats it made up itself: the probe, and what is rehearsed beside lessons",
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
@@ -33,7 +32,7 @@ def line(file: str) -> str:
     if file.endswith(".py"):
         return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0].strip()
     first = next((row for row in text.splitlines() if row.strip()), "")
-    return first.lstrip("#; ").strip()
+    return first.lstrip("#;/ ").strip()
 
 
 def index() -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from config_scripts.sections import Trains
 from engine.options import InferOptions, Strict, TokenId, TrainOptions
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -117,6 +118,7 @@ class LoadDataBody(Sourced):
     shuffle: bool = False
     seed: int | None = Field(None, ge=0, lt=2**63)
     stream: Stream = False
+    idempotency_key: Key | None = Field(None, description="With train: a repeated key trains nothing again.")
 
     @model_validator(mode="after")
     def named(self) -> LoadDataBody:
@@ -142,6 +144,50 @@ class CancelBody(Strict):
     """POST /cancel."""
 
     id: Key = Field(description="The id of an answer, from its result or the header X-Ticket-Id.")
+
+
+class TrainsBody(Trains):
+    """POST /trains: what is trained from now on; the fields of the config script's [trains]."""
+
+    what: Literal["all", "parts", "lora", "miss", "state"]
+
+
+class AdapterBody(Strict):
+    """POST /adapters: the adapter in use made part of the weights, or another one brought in, written out or forgotten."""
+
+    action: Literal["merge", "import", "export", "remove"]
+    name: Name | None = Field(None, description="import, export, remove: the adapter; its files are in adapters/NAME under the data folder.")
+
+    @model_validator(mode="after")
+    def named_where_it_must_be(self) -> AdapterBody:
+        """merge is about the one in use, everything else about one by name."""
+        if (self.action == "merge") != (self.name is None):
+            raise PydanticCustomError("one_source", "name is needed to import, export or remove and is not taken by merge", {"param": "name"})
+        return self
+
+
+class StateBody(Strict):
+    """POST /state: the training memory (train), or where chats begin (infer)."""
+
+    kind: Literal["infer", "train"]
+    action: Literal["save", "load", "reset"]
+    name: Name | None = Field(None, description="The state to save or to load.")
+    session: Name | None = Field(None, description="infer, save: whose state after its last turn; absent: the one answered last.")
+    blend: Name | None = Field(None, description="load: mix with this state.")
+    share: float = Field(0.5, ge=0, le=1, description="load: share of `blend` in the mix.")
+    decay: float = Field(1.0, ge=0, le=1, description="load: scale of the memory; less than 1 lets it fade.")
+
+    @model_validator(mode="after")
+    def fields_fit_the_action(self) -> StateBody:
+        """A name where there is something to name, and nothing that the action has no use for."""
+        if (self.action != "reset") != (self.name is not None):
+            said = "name is needed to save or to load and is not taken by reset"
+            raise PydanticCustomError("one_source", said, {"param": "name"})
+        useful = {"save": {"session"} if self.kind == "infer" else set(), "load": {"blend", "share", "decay"}, "reset": set()}[self.action]
+        for field in ("session", "blend", "share", "decay"):
+            if field in self.model_fields_set and field not in useful:
+                raise PydanticCustomError("one_source", "{param} has no meaning for this kind and action", {"param": field})
+        return self
 
 
 class CorrectBody(TrainOptions):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.bodies import LoadBody, LoadDataBody, SaveBody
+from server.bodies import AdapterBody, LoadBody, LoadDataBody, SaveBody, StateBody, TrainsBody
 from server.route import Call, Route
 
 
@@ -16,5 +16,11 @@ ROUTES = (
     Route("GET", "/load_data", lambda engine, call: {"datasets": engine.datasets()}, "List datasets"),
     Route("POST", "/save", lambda engine, call: engine.save(call.body.name), "Save a checkpoint", SaveBody, waits=True),
     Route("GET", "/save", lambda engine, call: {"checkpoints": engine.checkpoints()}, "List checkpoints, newest first"),
+    Route("POST", "/trains", lambda engine, call: engine.train_this(call.body.model_dump()), "Train something else from now on", TrainsBody, waits=True),
+    Route("GET", "/trains", lambda engine, call: engine.trains(), "What is trained, and the adapters kept"),
+    Route("POST", "/adapters", lambda engine, call: engine.adapter(call.body.action, call.body.name), "Merge, import, export or remove an adapter",
+          AdapterBody, waits=True),
+    Route("POST", "/state", lambda engine, call: engine.state(call.body.model_dump(exclude_unset=True)), "Save, load or reset a state", StateBody, waits=True),
+    Route("GET", "/state", lambda engine, call: engine.states_kept(), "List states, and which are in use"),
     Route("POST", "/load", lambda engine, call: engine.load(call.body.name), "Load a checkpoint", LoadBody, waits=True),
 )

@@ -1,4 +1,4 @@
-// Vectors of fp32 as wide as the processor has them, for decode.cpp: load and store (fp32, bf16), sums, exp, sigmoid, tanh.
+// Vectors of fp32 as wide as the processor has them: load and store (fp32, bf16), sums, exp, sigmoid, tanh.
 //
 // Built on the vector extension of g++, so that one text serves every processor. NaN passes through all of it.
 

@@ -49,7 +49,7 @@ def test_the_shipped_configs_are_for_the_three_machines():
     assert (tiny.train.lr, tiny.train.until_loss, tiny.train.max_epochs) == (1e-4, 0.1, 20)
     assert (tiny.train.replay, tiny.train.general, tiny.train.general_tokens, tiny.optimizer.weight_decay) == (3, 4, 48, 0.0)
     assert large.model.file == small.model.file == "data/models/rwkv7-g1-2.9b.pth" and large.model.tokenizer == "world"
-    assert large.train.lr == small.train.lr == 1e-5 and large.deepspeed.zero_stage == 0
+    assert large.train.lr == small.train.lr == 1e-5 and large.deepspeed.zero_stage == 1
     assert (small.deepspeed.zero_stage, small.deepspeed.offload_optimizer, small.train.ctx_len) == (2, "cpu", 1024)
 
 
@@ -98,16 +98,17 @@ def test_every_section_says_what_it_holds(section):
 def test_the_keys_are_these():
     """A key added or renamed is an upgrade for whoever wrote a config: say so in the changelog, then change this."""
     assert [*fields()] == """
-        model.file model.tokenizer model.device model.precision model.threads
+        model.file model.tokenizer model.device model.precision model.quantize model.threads
         server.host server.port server.token server.max_body_mb server.queue server.threads
         template.begin roles[].name roles[].prefix roles[].suffix roles[].answers
         infer.max_tokens infer.temperature infer.top_p infer.top_k infer.presence_penalty infer.frequency_penalty infer.penalty_decay
-        train.mode train.trains train.lr train.schedule train.warmup train.lr_final train.accumulate
+        train.mode train.lr train.schedule train.warmup train.lr_final train.accumulate
         train.objective train.beta train.sft_weight
         train.epochs train.until_loss train.max_epochs train.min_loss train.max_loss
         train.min_loss_fix train.max_loss_fix train.ctx_len train.window train.bptt_range train.keep_state train.checks
         train.replay train.general train.general_tokens train.kl train.kl_texts train.checkpoint_blocks
         train.refuse_above train.carry_moments
+        trains.what trains.parts trains.name trains.rank trains.alpha trains.dropout trains.targets trains.seed
         optimizer.betas optimizer.eps optimizer.weight_decay optimizer.clip optimizer.w0_rate
         deepspeed.zero_stage deepspeed.offload_optimizer deepspeed.offload_param deepspeed.nvme_path
         save.every_lessons save.keep""".split()
@@ -276,3 +277,12 @@ def test_another_suffix_is_refused():
 
 def test_a_config_error_is_a_value_error():
     assert issubclass(ConfigError, ValueError)
+
+
+def test_bf16_needs_a_stage_that_keeps_fp32_copies(tmp_path):
+    file = tmp_path / "half.toml"
+    file.write_text('[model]\nprecision = "bf16"\n')
+    with pytest.raises(ConfigError, match=r"model.precision: got \"bf16\"; allowed: .*zero_stage 1"):
+        load_config(file)
+    file.write_text('[model]\nprecision = "bf16"\n[deepspeed]\nzero_stage = 1\n')
+    assert load_config(file).model.precision == "bf16"

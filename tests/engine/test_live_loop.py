@@ -206,7 +206,7 @@ def test_loading_puts_the_saved_weights_back(engine):
 def test_a_damaged_checkpoint_is_refused_and_the_model_untouched(engine, damage):
     name = f"bad-{damage}"
     engine.save(name).result(60)
-    file = engine.store.find(name).folder / "model.safetensors"
+    file = engine.past.store.find(name).folder / "model.safetensors"
     data = bytearray(file.read_bytes())
     if damage == "missing":
         file.unlink()

@@ -173,8 +173,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
         st.sampled_from(
-            "messages role text content weight no_loss conversations from value instruction input output history system "
-            "prompt completion options tags".split()
+            ["messages", "role", "text", "content", "weight", "no_loss", "conversations", "from", "value", "instruction", "input", "output", "history", "system", "prompt", "completion", "options", "tags"]
         ),
         inner,
         max_size=4,

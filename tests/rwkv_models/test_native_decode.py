@@ -2,84 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import random
-import re
-from pathlib import Path
-
 import pytest
 import torch
 
-from rwkv_models import native_decode
-from rwkv_models.native_decode import NativeDecode, NativeUnavailable
+from rwkv_models.native_decode import NativeDecode
+from rwkv_models.native_library import NativeUnavailable
 from rwkv_models.rwkv7 import RWKV7, Shape
-
-try:
-    native_decode.build()
-    WHY_NOT = ""
-except NativeUnavailable as error:
-    WHY_NOT = str(error)
-needs_native = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
-
-SMALL = Shape(layers=2, channels=128, vocabulary=101, head_size=64, ffn=208, rank_w=16, rank_a=48, rank_v=32, rank_g=80)
-
-
-def network(shape: Shape, seed: int = 0, dtype: torch.dtype = torch.float32) -> RWKV7:
-    """A network whose every parameter takes part in its result."""
-    torch.manual_seed(seed)
-    net = RWKV7(shape)
-    with torch.no_grad():
-        for name, p in net.named_parameters():
-            if p.ndim == 2 and not name.endswith("r_k"):
-                p.normal_(0, 1.5 / p.shape[1 if name.endswith("weight") else 0] ** 0.5)
-            else:
-                p.uniform_(0.1, 1.1) if "ln" in name else p.normal_(0, 0.7)
-    return net.to(dtype)
-
-
-def relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Distance of a from b by b's length."""
-    return float((a.double() - b.double()).norm() / b.double().norm().clamp_min(1e-30))
-
-
-def worst(states) -> float:
-    """Largest relative distance of two states' tensors."""
-    ours, theirs = states
-    return max(relative(a, b) for a, b in zip(ours.tensors(), theirs.tensors(), strict=True))
-
-
-def tokens(net: RWKV7, batch: int, seed: int = 1) -> torch.Tensor:
-    """One random token a row."""
-    return torch.randint(net.shape.vocabulary, (batch,), generator=torch.Generator().manual_seed(seed))
-
-
-def warm_state(net: RWKV7, batch: int):
-    """A state that has read five tokens a row; its tensors are strided views here and there."""
-    with torch.no_grad():
-        return net(torch.randint(net.shape.vocabulary, (batch, 5), generator=torch.Generator().manual_seed(7)), None, head="last")[1]
-
-
-def same(a, b) -> bool:
-    """Whether two results (logits, state) agree in every bit."""
-    return torch.equal(a[0], b[0]) and all(torch.equal(x, y) for x, y in zip(a[1].tensors(), b[1].tensors(), strict=True))
-
-
-@pytest.fixture
-def threads():
-    """Sets torch's number of threads, and sets it back."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
-def shapes():
-    """Random shapes: every head size with one layer and with several."""
-    choose = random.Random(5)
-    for head_size in (16, 32, 64, 128):
-        for layers in (1, choose.choice((2, 3))):
-            ranks = {f"rank_{x}": 16 * choose.randint(1, 6) for x in "wavg"}
-            channels, vocabulary, ffn = head_size * choose.randint(1, 3), choose.randint(50, 300), 16 * choose.randint(2, 40)
-            yield Shape(layers, channels, vocabulary, head_size, ffn=ffn, **ranks)
+from tests.rwkv_models.native import SMALL, needs_native, network, relative, same, shapes, threads, tokens, warm_state, worst  # noqa: F401
 
 
 @needs_native
@@ -291,50 +220,3 @@ def test_shapes_it_has_no_code_for_are_refused():
     for shape in (Shape(1, 24, 50, head_size=8), Shape(1, 64, 50, ffn=100), Shape(1, 64, 50, rank_w=20), Shape(1, 512, 50, head_size=512)):
         with pytest.raises(NativeUnavailable, match="native decoding takes"):
             NativeDecode(RWKV7(shape))
-
-
-def test_without_a_compiler_it_says_so_in_one_sentence(monkeypatch, tmp_path):
-    native_decode._library.cache_clear()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(NativeUnavailable, match=r"^there is no C\+\+ compiler g\+\+ here$"):
-        NativeDecode(network(SMALL))
-
-
-@needs_native
-def test_the_library_is_compiled_once_and_left_whole(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = native_decode.build()
-    made = first.stat().st_mtime_ns
-    assert native_decode.build() == first and first.stat().st_mtime_ns == made
-    assert [path.name for path in first.parent.iterdir()] == [first.name]
-    assert ctypes.CDLL(str(first)).rwkv7_decode_step
-    monkeypatch.setattr(native_decode, "FLAGS", (*native_decode.FLAGS, "-DANOTHER"))
-    assert native_decode.build() != first
-
-
-@needs_native
-@pytest.mark.parametrize("source", ["int main( {", '#error "no"'])
-def test_a_compiler_that_fails_is_one_sentence(monkeypatch, tmp_path, source):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "decode.cpp").write_text(source)
-    monkeypatch.setattr(native_decode, "SOURCE", tmp_path / "decode.cpp")
-    with pytest.raises(NativeUnavailable, match="did not take native/decode.cpp") as caught:
-        native_decode.build()
-    assert "\n" not in str(caught.value)
-    assert not list((tmp_path / "cache" / "rwkv-ouroboros").iterdir())
-
-
-@needs_native
-def test_a_cache_that_cannot_be_written_is_one_sentence(monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(NativeUnavailable, match="cannot be kept there"):
-        native_decode.build()
-
-
-@needs_native
-def test_torch_and_the_library_share_one_openmp_runtime():
-    net = network(SMALL)
-    NativeDecode(net).step(tokens(net, 1), net.zero_state(1))
-    assert len(set(re.findall(r"/\S*lib(?:gomp|iomp5|omp)[^/\s]*", Path("/proc/self/maps").read_text()))) == 1

@@ -14,15 +14,25 @@ import sys, torch
 from rwkv_models.optimizer import Recipe, StepRefused, Trainer, loopback_process_group
 from tests.rwkv_models.networks import random_network, tokens
 
-stage, dtype = int(sys.argv[1]), getattr(torch, sys.argv[2])
-network = random_network(dtype=dtype)
+stage, dtype, offload = int(sys.argv[1]), getattr(torch, sys.argv[2]), sys.argv[3]
+device = "cuda" if torch.cuda.is_available() else "cpu"
+network = random_network(dtype=dtype).to(device)
 before = {k: v.clone() for k, v in network.state_dict().items()}
 loopback_process_group()
-trainer = Trainer(network, Recipe(lr=1e-3, zero_stage=stage))
+trainer = Trainer(network, Recipe(lr=1e-3, zero_stage=stage, offload_optimizer=offload))
 assert trainer.network is network
 assert all(torch.equal(before[k], v) for k, v in trainer.parameters().items()), "making the engine moved the weights"
-read = tokens(20)
+stepped = sum(p.numel() for p in network.parameters() if not hasattr(p, "ds_tensor")) or sum(p.ds_numel for p in network.parameters())
+assert sum(m.numel() for m in trainer.moments() if m.ndim) >= 2 * stepped, "Adam's memory is not there before the first step"
+read = tokens(20).to(device)
 objective = lambda: torch.nn.functional.cross_entropy(network(read[:, :-1])[0][0].float(), read[0, 1:])
+
+class Break(torch.autograd.Function):
+    forward = staticmethod(lambda context, x: x.clone())
+
+    @staticmethod
+    def backward(context, gradient):
+        raise MemoryError
 
 def step():
     trainer.backward(objective() * 0.5)
@@ -55,24 +65,51 @@ for poison in (float("nan"), float("inf")):
         pass
     assert same(kept, copies()), "a refused step moved something"
 
-# Undone and done again is the same to the bit.
-trainer.forget_moments()
-kept = [t.clone() for t in trainer.weights()]
-step()
-once = copies()
-for now, then in zip(trainer.weights(), kept):
-    now.copy_(then)
-trainer.forget_moments()
-step()
-assert same(once, copies()), "undo and redo differ"
+# Undone and done again is the same to the bit, with Adam's memory forgotten or carried on.
+for carry in (False, True):
+    if not carry:
+        trainer.forget_moments()
+    before, loss, restore = copies(), float(objective()), trainer.snapshot(moments=carry)
+    norm = step()
+    once = copies()
+    assert not same(before, once)
+    step()
+    restore()
+    assert same(before, copies()) and float(objective()) == loss, "the snapshot did not bring everything back"
+    assert step() == norm and same(once, copies()), "undo and redo differ"
+    restore()
+
+    # Backwards that were discarded leave nothing in the next step.
+    trainer.backward(objective() * 3)
+    trainer.discard_gradients()
+    trainer.backward(objective() * 5)
+    trainer.backward(objective() * 7)
+    trainer.discard_gradients()
+    assert step() == norm and same(once, copies()), "a discarded gradient was stepped on"
+    restore()
+
+    # Nor does one that broke off half-way (ZeRO-3 does not survive that).
+    if stage < 3:
+        trainer.backward(objective())
+        breaking = network.blocks[1].register_forward_hook(lambda m, a, out: (Break.apply(out[0]), *out[1:]))
+        broken = objective()
+        breaking.remove()
+        try:
+            trainer.backward(broken)
+            raise SystemExit("the backward should have broken off")
+        except MemoryError:
+            trainer.discard_gradients()
+        assert step() == norm and same(once, copies()), "a broken backward left something behind"
 trainer.discard_gradients()
 print("ok")
 """
+STAGES = [(0, "float32"), (1, "float32"), (2, "float32"), (3, "float32"), (1, "bfloat16"), (2, "bfloat16")]
+OFFLOADED = [(2, "float32", "cpu"), (3, "float32", "cpu"), (2, "bfloat16", "cpu")]
 
 
-@pytest.mark.parametrize(("stage", "dtype"), [(0, "float32"), (1, "float32"), (2, "float32"), (3, "float32"), (1, "bfloat16"), (2, "bfloat16")])
-def test_one_stage(stage, dtype):
-    result = subprocess.run([sys.executable, "-c", ONE_STAGE, str(stage), dtype], capture_output=True, text=True, timeout=300)
+@pytest.mark.parametrize(("stage", "dtype", "offload"), [*((*kind, "none") for kind in STAGES), *OFFLOADED])
+def test_one_stage(stage, dtype, offload):
+    result = subprocess.run([sys.executable, "-c", ONE_STAGE, str(stage), dtype, offload], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0 and result.stdout.strip().endswith("ok"), result.stdout[-2000:] + result.stderr[-3000:]
 
 

@@ -1,6 +1,7 @@
 """Fixtures of the server's tests."""
 
 import pytest
+
 from tests.server.running import Running
 
 

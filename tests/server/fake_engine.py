@@ -90,6 +90,24 @@ class FakeEngine:
         self.asked("load", name)
         return self.ticket("load")
 
+    def trains(self):
+        return {"trains": {"what": "all"}, "adapters": []}
+
+    def train_this(self, chosen):
+        self.asked("train_this", chosen)
+        return self.ticket("trains")
+
+    def adapter(self, action, name):
+        self.asked("adapter", action, name)
+        return self.ticket("adapter")
+
+    def state(self, body):
+        self.asked("state", body)
+        return self.ticket("state")
+
+    def states_kept(self):
+        return {"states": [], "train": None, "infer": None}
+
     def checkpoints(self):
         return [{"name": "default"}]
 

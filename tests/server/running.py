@@ -9,12 +9,12 @@ import socket
 from types import SimpleNamespace
 
 import requests
-from tests.server.fake_engine import FakeEngine
 
 from server.application import build_app
 from server.connection import Patience
 from server.listener import Listener
 from server.routes import ROUTES
+from tests.server.fake_engine import FakeEngine
 
 TOKEN = "a-token-for-tests-only"
 WAIT = 20

@@ -4,12 +4,12 @@ import json
 import socket
 
 import pytest
-from tests.server.bad_values import example
-from tests.server.running import TOKEN, answer, check_error, check_error_object
 
 from server.door import Door
 from server.errors import Refusal
 from server.routes import ROUTES
+from tests.server.bad_values import example
+from tests.server.running import TOKEN, answer, check_error, check_error_object
 
 EACH = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 

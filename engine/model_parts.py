@@ -1,0 +1,117 @@
+"""What a checkpoint takes of the model, as named tensors, and how it is put back.
+
+model       the network's own parameters
+adapters    every adapter and tuned state that is kept, in use or not: `NAME/parameter`
+optimizer   what a step would miss in those: fp32 copies, and Adam's moments where they outlive lessons
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.live_model import LiveModel
+from rwkv_models.adapters import FactorAdapter, TimeState
+from rwkv_models.optimizer import Trainer
+from rwkv_models.trained import Trains, apply
+from rwkv_models.weights_file import WeightsError, fit
+
+Parts = dict[str, dict[str, Tensor]]
+
+
+def take(model: LiveModel, moments: bool) -> Parts:
+    """A copy of every part, in host memory."""
+    now, network = model.trainer.parameters(), model.network
+    adapters = {f"{name}/{key}": now.get(key, p) if name == network.adapters.active else p
+                for name in network.adapters.names() for key, p in network.adapters[name].tensors().items()}
+    optimizer = {f"master.{i}": t for i, t in enumerate(model.trainer.masters())}
+    if moments:
+        optimizer |= {f"moment.{i}": t for i, t in enumerate(model.trainer.moments())}
+    parts = {"model": model.own(), "adapters": adapters, "optimizer": optimizer}
+    return {part: {name: t.detach().to("cpu", copy=True) for name, t in tensors.items()} for part, tensors in parts.items()}
+
+
+def describe(model: LiveModel) -> dict:
+    """What the manifest must say of the parts, so that they can be put back."""
+    kept = [model.network.adapters[name] for name in model.network.adapters.names()]
+    return {"trains": asdict(model.trains), "adapters": [describe_adapter(adapter) for adapter in kept]}
+
+
+def describe_adapter(adapter: FactorAdapter | TimeState) -> dict:
+    """Name, kind and numbers of an adapter, from which an empty one like it is made."""
+    about = {"name": adapter.name, "kind": adapter.kind}
+    if isinstance(adapter, FactorAdapter):
+        about |= {"rank": adapter.rank, "alpha": adapter.alpha, "dropout": adapter.dropout, "paths": list(adapter.layers)}
+    return about
+
+
+def trains_of(described: dict) -> Trains:
+    """What is trained, from plain lists and words; ValueError in one sentence where it means nothing."""
+    return Trains(**{name: tuple(value) if isinstance(value, list) else value for name, value in described.items()})
+
+
+def putting(model: LiveModel, parts: Parts, described: dict, origin: Path) -> Callable[[], None]:
+    """Find out whether the parts fit (WeightsError names the first that does not); the returned function makes them the model."""
+    fitted = fit(model.network, parts["model"], origin)
+    trains = trains_of(described["trains"])
+    adapters = [rebuilt(model, about, parts["adapters"], origin) for about in described["adapters"]]
+
+    @torch.no_grad()
+    def put() -> None:
+        if trains != model.trains or adapters or model.network.adapters.names():
+            _lay(model, adapters, trains)
+        for name, tensor in model.own().items():
+            tensor.copy_(fitted[name])
+        _put_optimizer(model.trainer, parts["optimizer"])
+
+    return put
+
+
+def _lay(model: LiveModel, adapters: list[FactorAdapter | TimeState], trains: Trains) -> None:
+    """Lay other adapters over the network, and begin another trainer on it."""
+    network, recipe = model.network, model.trainer.recipe
+    model.trainer.release()
+    network.adapters.use(None)
+    for name in network.adapters.names():
+        network.adapters.remove(name)
+    for adapter in adapters:
+        network.adapters.add(adapter)
+    apply(network, trains)
+    model.trainer, model.trains = Trainer(network, recipe), trains
+
+
+def rebuilt(model: LiveModel, about: dict, tensors: dict[str, Tensor], origin: Path) -> FactorAdapter | TimeState:
+    """An adapter as `describe_adapter` told of it, with the values that `take` took."""
+    name, network = about["name"], model.network
+    if about["kind"] == "state":
+        adapter = TimeState(network, name)
+    else:
+        adapter = FactorAdapter(network, name, about["kind"], about["rank"], about["alpha"], about["dropout"], about["paths"])
+    for key, p in adapter.tensors().items():
+        kept = tensors.get(f"{name}/{key}")
+        if kept is None or kept.shape != p.shape:
+            raise WeightsError(f"{origin}: the adapter {name} has no tensor {key} of shape {list(p.shape)}")
+        p.data.copy_(kept)
+    return adapter
+
+
+def _put_optimizer(trainer: Trainer, kept: dict[str, Tensor]) -> None:
+    """Masters and moments; where they were not kept, or under another zero_stage, they are made from the weights, or zero."""
+
+    def held(kind: str, now: list[Tensor]) -> list[Tensor] | None:
+        then = [kept.get(f"{kind}.{i}") for i in range(len(now))]
+        return then if all(t is not None and t.numel() == n.numel() for t, n in zip(then, now, strict=True)) else None
+
+    masters, moments = trainer.masters(), trainer.moments()
+    masters_then, moments_then = held("master", masters), held("moment", moments)
+    if masters_then:
+        for now, then in zip(masters, masters_then, strict=True):
+            now.copy_(then.view(now.shape))
+    elif masters:
+        trainer.engine.optimizer.refresh_fp32_params()
+    for i, now in enumerate(moments):
+        now.copy_(moments_then[i].view(now.shape)) if moments_then else now.zero_()

@@ -1,0 +1,150 @@
+"""The weights of other moments: what a checkpoint takes of now, how one is put back, and how a start finds the present again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+from engine import model_parts, trained
+from engine.checkpoints import Checkpoint, Checkpoints
+from engine.errors import BadRequest
+from engine.history import History
+from engine.journal import Journal
+from engine.lessons import Lessons
+from engine.live_model import LiveModel
+from engine.saver import Snapshot
+from engine.versions import Versions
+from models.role import Roles
+from rwkv_models.state import State
+
+log = logging.getLogger("ouroboros.recovery")
+
+
+class Past:
+    """Base checkpoint + journal = the model. Belongs to the owner thread, but for `wanted`."""
+
+    def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, store: Checkpoints, lessons: Lessons,
+                 trained_by: trained.Trained, apply: Callable[[dict], None], carry_moments: bool):
+        self.model = model
+        self.versions = versions
+        self.journal = journal
+        self.history = history
+        self.store = store
+        self.lessons = lessons
+        self._apply = apply  # a state record of the journal
+        self.carry_moments = carry_moments
+        self.trained = trained_by
+
+    def snapshot(self) -> Snapshot:
+        """A copy of everything that a checkpoint holds, in host memory."""
+        memory = self.lessons.memory
+        parts = model_parts.take(self.model, self.carry_moments)
+        parts["memory"] = {} if memory is None else {name: t.to("cpu", copy=True) for name, t in memory.named().items()}
+        facts = {"version": self.versions.number, "seq": self.journal.seq, "mark": self.journal.mark(self.journal.seq),
+                 "memory_version": self.lessons.memory_version, **model_parts.describe(self.model),
+                 "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest}
+        return Snapshot(parts, facts)
+
+    def wanted(self) -> set[str]:
+        """Folders of checkpoints that the journal names: a replay needs them."""
+        return {record["checkpoint"] for record in list(self.journal.records) if record["kind"] == "load"}
+
+    def load(self, name: str) -> Checkpoint:
+        """Go back to a checkpoint by name: found to fit, then written in the journal, then done."""
+        checkpoint = self.store.find(name)
+        if not self._belongs(checkpoint):
+            raise BadRequest(f"name: the checkpoint {name} was made after another course of lessons than this journal's", "name")
+        put = self._fitting(checkpoint)
+        record = self.journal.append({"kind": "load", "time": time.time(), "checkpoint": checkpoint.folder.name, "version": checkpoint.version})
+        self.history.note(record)
+        put()
+        self.versions.digest = self.model.digest()
+        return checkpoint
+
+    def recover(self) -> Checkpoint | None:
+        """The newest checkpoint that verifies, then every lesson of the journal that it does not contain.
+
+        Returns the checkpoint that the weights stand on. ValueError in one sentence where the folder is another model's.
+        """
+        digest, wish = self.model.digest(own=True), asdict(self.model.trains)
+        if not self.journal.seq:
+            self.journal.append({"kind": "base", "time": time.time(), "model": self.model.name, "digest": digest, "trains": wish,
+                                 "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest})
+        base = self.journal.records[0]
+        if base["digest"] != digest:
+            raise ValueError(f"{self.journal.path.parent} holds what was taught to another model ({base['model']}); choose another folder with --data")
+        difference = self.model.roles.difference(Roles.from_description(base["roles"]))
+        if difference:
+            raise ValueError(f"{self.journal.path.parent} was taught under other roles: {difference}")
+        if _plain(base["trains"]) != _plain(wish):
+            self.model.switch(model_parts.trains_of(base["trains"]))
+        current = self.store.newest(self._belongs)
+        start = 0 if current is None else current.seq
+        replayed = 0
+        for record in self.journal.records:
+            self.history.note(record)
+            if record["kind"] == "lesson":
+                self.lessons.remember(record)
+            if record["seq"] == start and current is not None:
+                self._fitting(current)()
+            elif record["seq"] > start and record["kind"] == "load":
+                current = self._named(record["checkpoint"])
+                self._fitting(current)()
+            elif record["seq"] > start and record["kind"] == "lesson":
+                self.lessons.replay(record)
+                replayed += 1
+            elif record["seq"] > start and record["kind"] in trained.KINDS:
+                self._apply(record)
+            if record["kind"] == "state" and (record["seq"] > start or record["of"] == "infer"):
+                self._apply(record)
+        self._follow_config(wish)
+        self.versions.digest = self.model.digest()
+        log.info("version=%d checkpoint=%s replayed=%d", self.versions.number, current.name if current else "none", replayed)
+        return current
+
+    def _follow_config(self, wish: dict) -> None:
+        """Where the config script asks for something else to be trained than it did at the last start, that is trained now."""
+        asked = [r["trains"] for r in self.journal.records if r["kind"] == "base" or (r["kind"] == "trains" and r["by_config"])]
+        if _plain(asked[-1]) != _plain(wish):
+            record = self.trained.train(wish, by_config=True)
+            self.history.note(record)
+            self._apply(record)
+
+    def _belongs(self, checkpoint: Checkpoint) -> bool:
+        """Whether it was made in the course of this very journal: cut or put back from a copy, a journal goes other ways."""
+        seq = checkpoint.seq
+        return 1 <= seq <= self.journal.seq and checkpoint.manifest.get("mark") == self.journal.mark(seq)
+
+    def _named(self, folder: str) -> Checkpoint:
+        checkpoint = next((c for c in self.store.list() if c.folder.name == folder), None)
+        problem = f"{self.store.folder / folder} is missing" if checkpoint is None else checkpoint.verify()
+        if problem:
+            raise ValueError(f"the journal goes back to the checkpoint {folder}, which cannot be used: {problem}; put it back from a copy")
+        return checkpoint
+
+    def _fitting(self, checkpoint: Checkpoint) -> Callable[[], None]:
+        """Find out whether it fits this program; the returned function makes it the present, and cannot fail."""
+        difference = self.model.roles.difference(Roles.from_description(checkpoint.manifest["roles"]))
+        if difference:
+            raise BadRequest(f"the checkpoint {checkpoint.name} was trained under other roles: {difference}", "name")
+        if checkpoint.manifest["tokenizer"] != self.model.tokenizer.digest:
+            raise BadRequest(f"the checkpoint {checkpoint.name} was trained with another tokenizer", "name")
+        kept, device = checkpoint.part("memory"), self.model.device
+        memory = State.from_named({name: t.to(device) for name, t in kept.items()}) if kept else None
+        parts = {part: checkpoint.part(part) for part in ("model", "adapters", "optimizer")}
+        put_weights = model_parts.putting(self.model, parts, checkpoint.manifest, checkpoint.folder)
+
+        def put() -> None:
+            put_weights()
+            self.versions.number = checkpoint.version
+            self.versions.moved()
+            self.lessons.go_back(checkpoint.seq, memory, checkpoint.manifest["memory_version"])
+
+        return put
+
+
+def _plain(described: dict) -> dict:
+    """Tuples as lists, as the journal has them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in described.items()}

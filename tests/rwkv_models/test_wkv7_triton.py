@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-pytest.importorskip("triton", reason="triton is missing: torch's CUDA builds bring it, and its interpreter runs anywhere (pip install triton)")
+pytest.importorskip("triton", reason="triton is missing: torch's CUDA builds bring it, and it runs anywhere in its interpreter")
 
 from triton.runtime import interpreter  # noqa: E402
 

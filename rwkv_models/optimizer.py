@@ -6,10 +6,10 @@ forward reads the same tensors.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import math
 import os
-import socket
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
@@ -19,7 +19,13 @@ from torch import Tensor, nn
 from rwkv_models import whole
 from rwkv_models.chunks import Backward, Batch, learn_chunks, learn_windows
 from rwkv_models.footprints import Footprints
+from rwkv_models.loopback import speak_on_loopback
 from rwkv_models.state import State
+
+PART = 2**27
+"""Numbers that ZeRO 1 and 2 handle at once. They flatten, gather and step a whole group of parameters as one tensor, with
+copies of it in bf16 and fp32 on the GPU: 0.8 GB for a part of this size, 17 GB for all matrices of a 2.9B model at once. A
+power of two, as that is what torch rounds pinned memory up to."""
 
 
 class StepRefused(RuntimeError):
@@ -64,9 +70,24 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict]:
     return [g | {"lr": recipe.lr * g["rate"]} for g in groups if g["params"]]
 
 
+def in_parts(groups: list[dict], most: int) -> list[dict]:
+    """The same groups, each cut into groups of at most `most` numbers or of one tensor."""
+    parts = []
+    for group in groups:
+        parts.append(group | {"params": []})
+        size = 0
+        for p in group["params"]:
+            if size and size + p.numel() > most:
+                parts.append(group | {"params": []})
+                size = 0
+            parts[-1]["params"].append(p)
+            size += p.numel()
+    return parts
+
+
 def deepspeed_config(recipe: Recipe, dtype: torch.dtype) -> dict:
     """DeepSpeed's own configuration for a recipe. Gradients add up until `Trainer.step`, so batch sizes are nominal."""
-    zero: dict = {"stage": recipe.zero_stage}
+    zero: dict = {"stage": recipe.zero_stage, "reduce_bucket_size": PART}
     for key, where in (("offload_optimizer", recipe.offload_optimizer), ("offload_param", recipe.offload_param)):
         if where != "none":
             zero[key] = {"device": where, **({"nvme_path": recipe.nvme_path} if where == "nvme" else {"pin_memory": torch.cuda.is_available()})}
@@ -96,6 +117,8 @@ class Trainer:
         dtype = next(network.parameters()).dtype
         groups = parameter_groups(network, recipe)
         self._smallest = min((p for group in groups for p in group["params"]), key=Tensor.numel)
+        if recipe.zero_stage in (1, 2):
+            groups = in_parts(groups, PART)
         # torch's fused step serves the GPU and, as fast as DeepSpeed's own, host memory; that one would be compiled for a
         # minute, ask for a CUDA toolkit beside a GPU, and count its steps where no copy of tensors would find them.
         optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
@@ -150,7 +173,10 @@ class Trainer:
         """Add the gradient of a scalar to what was gathered since the last step."""
         if self.recipe.zero_stage == 2:  # which fails where no trained parameter takes part, as in all chunks but one of a state's tuning
             objective = objective + 0 * self._smallest.sum().to(objective.dtype)
-        if self.recipe.zero_stage == 3:  # which adds to earlier gradients only if told here that another backward begins
+        if self.recipe.zero_stage:
+            # Else what a full bucket moves to host memory in the midst of this backward is taken for the last of the step.
+            self.engine.optimizer.set_gradient_accumulation_boundary(False)
+        if self.recipe.zero_stage == 3:  # counts backwards in the engine's own forward, which is not used here; the first would be lost
             self.engine.optimizer.clear_backward_seen_flag()
         self.engine.backward(objective, scale_wrt_gas=False)
 
@@ -175,7 +201,10 @@ class Trainer:
         return float(self.engine.get_global_grad_norm())
 
     def discard_gradients(self) -> None:
-        """Drop what was gathered, as if the last backwards had not been; also those that broke off half-way (out of memory)."""
+        """Drop what was gathered, as if the last backwards had not been; also those that broke off half-way (out of memory).
+
+        ZeRO-3 does not survive a backward that broke off.
+        """
         for p in self.network.parameters():
             p.grad = None
         zero = self.engine.optimizer
@@ -211,7 +240,8 @@ class Trainer:
         if getattr(zero, "swap_optimizer", False):  # on NVMe DeepSpeed itself makes it, a part at a time
             return
         for p in self._stepped() or [p for group in self._adam.param_groups for p in group["params"]]:
-            self._adam.state[p] = {"step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+            zeros = {name: torch.zeros_like(p) for name in whole.MOMENTS}
+            self._adam.state[p] = {"step": torch.zeros((), device=p.device), **zeros}
         if self.recipe.zero_stage in (1, 2):
             zero._lazy_init_hp_params_optimizer_state()  # which part of this memory is whose, for rwkv_models.whole
 
@@ -318,19 +348,12 @@ class Trainer:
 
 
 def loopback_process_group() -> None:
-    """Join torch.distributed as the only process, on loopback and without a rendezvous port; for DeepSpeed, which asks for a group.
-
-    DeepSpeed's shared-memory operator serves all-reduces between CPU processes: a single one has no use for it, and
-    building it takes 20 s at the first start.
-    """
-    import deepspeed.ops
+    """Join torch.distributed as the only process, on loopback and without a rendezvous port; for DeepSpeed, which asks for a group."""
     import torch.distributed as dist
 
     os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it even of a single process
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 or dist.is_initialized():
         return
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
-    if loopback:
-        os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
+    speak_on_loopback()
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", store=dist.HashStore(), rank=0, world_size=1)
+    atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())

@@ -108,7 +108,7 @@ def test_dropout_is_seeded_and_only_where_asked_for():
     first, g1 = learn(network, seed=1)
     again, g2 = learn(network, seed=1)
     other, _ = learn(network, seed=2)
-    assert first == again and all(torch.equal(g1[name], g) for name, g in g2.items())
+    assert first == again == learn(network, seed=1)[0] and all(torch.equal(g1[name], g) for name, g in g2.items())
     assert len({first, other, undropped}) == 3 and learn(network)[0] == pytest.approx(undropped, abs=1e-12)
     assert measure(network, BATCH) == undropped
     masks = [module.mask for module in network.adapters.current.layers.values()]

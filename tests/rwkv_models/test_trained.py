@@ -75,20 +75,17 @@ for stage in stages:
             plain = set(values(trainer))
         wanted = {name for name, p in network.named_parameters() if p.requires_grad}
         start = values(trainer)
-        undo = [t.clone() for t in trainer.weights()]
-        assert sum(t.numel() for t in undo) <= 2.1 * sum(start[name].numel() for name in wanted), "the undo copy holds more than what moves"
-        norms.setdefault(i, []).append(learn(trainer, 1))
-        learn(trainer, 2)
+        undo = trainer.snapshot(moments=False)
+        assert sum(t.numel() for t in trainer.weights()) <= 2.1 * sum(start[name].numel() for name in wanted), "the undo copy holds more than what moves"
+        norms.setdefault(i, []).append((learn(trainer, 1), learn(trainer, 2)))
         end = values(trainer)
         moved = {name for name in start if not torch.equal(start[name], end[name])}
         assert moved <= wanted, (stage, trains, "moved besides", sorted(moved - wanted)[:3])
         assert dtype == torch.bfloat16 or moved == wanted, (stage, trains, "did not move", sorted(wanted - moved)[:3])
-        for now, before in zip(trainer.weights(), undo, strict=True):
-            now.copy_(before)
-        trainer.forget_moments()
+        undo()
         assert same(start, values(trainer)), (stage, trains, "undone is not as before")
         learn(trainer, 3)  # something of this way remains for the ways after it
-        base = start = end = undo = now = before = None
+        base = start = end = undo = None
         if trains == Trains():
             memory.append(alive())
     assert memory[-1] <= memory[0] + sum(t.nbytes for name in network.adapters.names() for t in network.adapters[name].tensors().values()) + 10_000, \
@@ -99,8 +96,9 @@ for stage in stages:
     assert footprint(network) == clean, (stage, footprint(network), clean)
     assert alive() < memory[-1]
     assert math.isfinite(float(network(tokens(5))[0].detach().sum()))
-for key, row in norms.items():
-    assert max(row) - min(row) <= (1e-5 if dtype == torch.float32 else 0.02) * max(row), (key, row, "the stages do not agree")
+for i, rows in norms.items():
+    for row, bound in zip(zip(*rows), (1e-5, 1e-2)):  # a first step of Adam has the sign even of a gradient that is mostly rounding
+        assert max(row) - min(row) <= bound * max(row), (WAYS[i], row, "the stages do not agree")
 print("ok")
 """
 

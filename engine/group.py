@@ -24,7 +24,10 @@ def follow(config) -> NoReturn:
     """Be a follower until process 0 tells the end, or is gone."""
     from engine.live_model import LiveModel  # here, as it takes a second
 
-    crew = join()
+    try:
+        crew = join()
+    except (RuntimeError, ValueError, OSError) as error:
+        end(2, f"app.py: {error}")
     for name in (signal.SIGTERM, signal.SIGINT):  # a launcher sends them to all: process 0 ends in good order, and then tells
         signal.signal(name, signal.SIG_IGN)
     try:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
+import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from config_scripts.schema import load_config  # noqa: E402
 from engine.engine import Engine  # noqa: E402
+from engine.errors import EngineError  # noqa: E402
 from engine.group import end, is_follower, join  # noqa: E402
 from engine.live_model import LiveModel  # noqa: E402
 from engine.options import InferOptions, TrainOptions  # noqa: E402
@@ -57,6 +59,24 @@ def refused_at_its_second_step(engine) -> str:
     return reason
 
 
+def out_of_memory_at_its_second_chunk(engine) -> str:
+    """What is told."""
+    network, read = engine.model.network, []
+
+    def once(module, arguments) -> None:
+        read.append(module.training and torch.is_grad_enabled())
+        if sum(read) == 2:
+            raise MemoryError("no memory")
+
+    hook = network.register_forward_pre_hook(once)
+    try:
+        teach(engine, HAT, epochs=3)
+    except EngineError as error:
+        return error.message
+    finally:
+        hook.remove()
+
+
 def program(engine, weights: Path) -> dict:
     seen = {"before": ask(engine)}
     seen["losses"], result = teach(engine, CAT, epochs=5)
@@ -68,6 +88,8 @@ def program(engine, weights: Path) -> dict:
     seen["infctx"] = [teach(engine, CAT, HAT, epochs=1, mode=mode, ctx_len=8, bptt_range=2)[0] for mode in ("wani-bot", "pico")]
     digest = engine.weights()["digest"]
     seen["refused"] = refused_at_its_second_step(engine)
+    if engine.config.deepspeed.zero_stage < 3:  # where a forward that breaks off ends the group
+        seen["no_memory"] = out_of_memory_at_its_second_chunk(engine)
     seen["unmoved"] = engine.weights()["digest"] == digest
     engine.save("here").result(120)
     teach(engine, HAT, epochs=1)

@@ -86,6 +86,7 @@ def test_weights_and_adams_memory_are_those_of_one_process(folder, stage):
 def test_a_refused_step_and_a_load_leave_every_bit_where_it_was(folder, stage):
     two = seen(folder, f"2-{stage}")
     assert two["refused"] == "poison: nothing was learned" and two["unmoved"] and two["loaded"]
+    assert stage == 3 or two["no_memory"].startswith("there was not enough memory")
 
 
 @pytest.mark.parametrize("stage", [2])

@@ -25,7 +25,7 @@ import torch.distributed as dist
 from safetensors.torch import load, save
 from torch import Tensor
 
-from rwkv_models.loopback import speak_on_loopback
+from rwkv_models.loopback import build_no_operator, speak_on_loopback
 
 log = logging.getLogger("ouroboros.crew")
 AGAIN = "start again: nothing that was acknowledged is lost"
@@ -56,6 +56,7 @@ class Crew:
         one_machine = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("LOCAL_SIZE") or 0) == self.size
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        build_no_operator()
         how = {}
         if one_machine:
             speak_on_loopback()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from rwkv_models import whole
 from rwkv_models.chunks import Backward, Batch, learn_chunks, learn_windows
 from rwkv_models.footprints import Footprints
-from rwkv_models.loopback import speak_on_loopback
+from rwkv_models.loopback import build_no_operator, speak_on_loopback
 from rwkv_models.state import State
 
 PART = 2**27
@@ -354,6 +354,7 @@ def loopback_process_group() -> None:
     os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it even of a single process
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 or dist.is_initialized():
         return
+    build_no_operator()
     speak_on_loopback()
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", store=dist.HashStore(), rank=0, world_size=1)
     atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())

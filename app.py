@@ -40,7 +40,7 @@ def command_line() -> argparse.Namespace:
 
 
 def need_compiler() -> None:
-    """The CPU decoder and DeepSpeed's CPU optimizer are built for this very processor at their first start."""
+    """The CPU decoder is built for this very processor at its first start."""
     compiler = os.environ.get("CXX", "c++")
     if not any(shutil.which(name) for name in (compiler, "c++", "g++")):
         raise CannotStart("no C++ compiler found; install one (Debian, Ubuntu: apt install g++) and start again")

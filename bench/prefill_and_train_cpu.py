@@ -105,7 +105,7 @@ class Products:
             whole = [w.t() for w in (att.receptance.weight, att.key.weight, att.value.weight)]
             whole += [att.w1, att.a1, att.g1, att.w2, att.a2, att.g2, *((att.v1, att.v2) if layer else ())]
             late = [w.t() for w in (att.output.weight, ffn.key.weight, ffn.value.weight)]
-            for rows, weights in ((LENGTH, whole), (2 if last else LENGTH, late)):  # of the last layer only the last token is asked for
+            for rows, weights in ((LENGTH, whole), (2 if last else LENGTH, late)):  # of the last layer's only the last token is asked for
                 for w in weights:
                     x, y = (memory[i, : rows * n].view(rows, n) for i, n in enumerate(w.shape))
                     self.calls.append((x, w, y))
@@ -127,7 +127,7 @@ class Products:
 @torch.no_grad()
 def compare_prefill(name: str, network: RWKV7, tokens: list[int]) -> None:
     """Print the lines of one network: what it takes natively, in torch and in the package; and what bounds it."""
-    read, products = NativePrefill(network, NativeDecode(network)).read, Products(network)
+    read, products = NativePrefill(NativeDecode(network)).read, Products(network)
     input_BT = torch.tensor([tokens])
     with tempfile.TemporaryDirectory() as folder:
         peer = Peer(network, Path(folder))
@@ -137,11 +137,11 @@ def compare_prefill(name: str, network: RWKV7, tokens: list[int]) -> None:
             contestant()
         rounds = [[contestant() * 1e3 for contestant in contestants] for _ in range(PREFILL_ROUNDS)]
         peer.close()
-    dtype = "bf16" if network.emb.weight.dtype is torch.bfloat16 else "fp32"
+    floor, dtype = products.floor() * 1e3, "bf16" if network.emb.weight.dtype is torch.bfloat16 else "fp32"
     for what, of in (("median", median), ("fastest", min)):
         ours, plain, theirs, alone = (of(column) for column in zip(*rounds, strict=True))
-        print(f"{name:14} {dtype} {what:8} {ours:9.1f} {plain:9.1f} {theirs:9.1f} {theirs / ours:6.2f} {alone:9.1f} {ours - alone:7.1f}", end=" ")
-        print(f"{products.floor() * 1e3:7.1f} {products.flop / 1e9:6.0f} {products.flop / alone / 1e6:8.0f}", flush=True)
+        print(f"{name:14} {dtype} {what:8} {ours:9.1f} {plain:9.1f} {theirs:9.1f} {theirs / ours:6.2f}", end=" ")
+        print(f"{alone:9.1f} {ours - alone:7.1f} {floor:7.1f} {products.flop / 1e9:6.0f} {products.flop / alone / 1e6:8.0f}", flush=True)
 
 
 def compare_training(name: str, network: RWKV7, tokens: list[int]) -> None:
@@ -159,7 +159,8 @@ def main() -> None:
     """Print both tables."""
     tokens = [i * 37 % 4000 + 1 for i in range(LENGTH + 1)]
     print(f"matmul={use_fastest_exact_matmul()} threads={torch.get_num_threads()} rounds={PREFILL_ROUNDS} tokens={LENGTH}; times in ms")
-    print(f"{'prefill':19} {'':8} {'native':>9} {'torch':>9} {'rwkv pkg':>9} {'ratio':>6} {'products':>9} {'rest':>7} {'floor':>7} {'GFLOP':>6} {'GFLOP/s':>8}")
+    columns = "  native     torch  rwkv pkg  ratio  products    rest   floor  GFLOP  GFLOP/s"
+    print(f"{'prefill':28}{columns}")
     for dtype in (torch.float32, torch.bfloat16):
         for name, network in networks().items():
             compare_prefill(name, network.to(dtype), tokens[:-1])

@@ -42,7 +42,7 @@ class DecodeBatch:
         self._native = self._prefill = None
         try:
             self._native = NativeDecode(self.network)
-            self._prefill = NativePrefill(self.network, self._native)
+            self._prefill = NativePrefill(self._native)
         except NativeUnavailable as reason:
             log.info("decode=torch reason=%s", reason)
 

@@ -7,6 +7,7 @@ possible and before it is done, so that a start does it again at the same place 
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from engine.live_model import LiveModel
 from rwkv_models.adapters import FactorAdapter
 from rwkv_models.optimizer import Trainer
 from rwkv_models.peft_files import MODEL, load_adapter, save_adapter
-from rwkv_models.trained import Trains, apply, check
+from rwkv_models.trained import apply, check
 from rwkv_models.weights_file import WeightsError, load_state, save_state
 
 STATE = "state.pth"
@@ -54,8 +55,9 @@ class Trained:
             trains = model_parts.trains_of(chosen)
             check(self.model.network, trains)
         except ValueError as error:
-            field = str(error).partition(" ")[0].removeprefix("trains.")
-            raise BadRequest(str(error).replace("trains.", ""), field if field in Trains.__dataclass_fields__ else "name") from None
+            named = re.findall(r"trains\.(\w+)", str(error))
+            field = "parts" if "parts" in named else named[0] if named else "name"
+            raise BadRequest(str(error).replace("trains.", ""), field) from None
         return self._record({"kind": "trains", "trains": asdict(trains), "by_config": by_config})
 
     def merge(self) -> dict:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rwkv_models.native_decode import NativeDecode
 from rwkv_models.native_library import function
-from rwkv_models.rwkv7 import RWKV7, Shape
+from rwkv_models.rwkv7 import Shape
 from rwkv_models.state import State
 
 SLICE = 512  # tokens: longer ones are read slice by slice, so that memory does not grow with them
@@ -59,8 +59,8 @@ class Buffers:
 class NativePrefill:
     """The reading of one network: the one that `decode` steps, under the same conditions. One call at a time: it keeps its memory."""
 
-    def __init__(self, network: RWKV7, decode: NativeDecode):
-        self._network, self._decode = network, decode
+    def __init__(self, decode: NativeDecode):
+        self._decode = decode
         self._stage = function("rwkv7_prefill_stage", "iippppiiii")
         self._memory, self._buffers = torch.empty(0, dtype=torch.uint8), None
 
@@ -77,7 +77,7 @@ class NativePrefill:
             raise ValueError(f"tokens as [rows, at least one] and head last, none or nothing, not {list(tokens_BT.shape)} and {head}")
         B, T = tokens_BT.shape
         tokens_BT, length = tokens_BT.to("cpu", torch.int64), max(SLICE // B, 1)
-        state = self._network.initial_state(B) if state is None else state
+        state = self._decode.network.initial_state(B) if state is None else state
         outputs = []
         for start in range(0, T, length):
             wanted = "nothing" if head == "last" and start + length < T else head
@@ -121,7 +121,7 @@ class NativePrefill:
                 raise MemoryError("no memory for reading")
 
         length = L
-        for i, block in enumerate(self._network.blocks):
+        for i, block in enumerate(decode.network.blocks):
             att, ffn = block.att, block.ffn
             run(TIME_MIX_INPUTS, i)
             mm(xr, att.receptance.weight.t(), out=r)

@@ -11,6 +11,8 @@ Every implementation takes the same arguments and returns (y_BTHN, state_BHNN), 
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
 from rwkv_models.wkv7_chunked import wkv7_chunked
@@ -42,9 +44,22 @@ def wkv7_step(r_BHN, w_BHN, k_BHN, v_BHN, a_BHN, b_BHN, state_BHNN):
     return torch.bmm(new, r.unsqueeze(2)).view(B, H, N).to(r_BHN.dtype), new.view(B, H, N, N)
 
 
+@cache
+def _kernels():
+    """The module of the GPU's kernels; None where Triton, which torch's CUDA builds bring along, is missing."""
+    try:
+        from rwkv_models import wkv7_triton
+    except ImportError:
+        return None
+    return wkv7_triton
+
+
 def wkv7(r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN, state_BHNN):
     """The RWKV-7 memory: decay it, move one direction, write one pair, read it. Any T ≥ 1. See the head of this file."""
+    inputs = r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN
+    if r_BTHN.is_cuda and _kernels() is not None and _kernels().serves(*inputs, state_BHNN):
+        return _kernels().wkv7_triton(*inputs, state_BHNN)
     if r_BTHN.shape[1] == 1:
-        y_BHN, state = wkv7_step(*(x[:, 0] for x in (r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN)), state_BHNN)
+        y_BHN, state = wkv7_step(*(x[:, 0] for x in inputs), state_BHNN)
         return y_BHN.unsqueeze(1), state
-    return wkv7_chunked(r_BTHN, w_BTHN, k_BTHN, v_BTHN, a_BTHN, b_BTHN, state_BHNN)
+    return wkv7_chunked(*inputs, state_BHNN)

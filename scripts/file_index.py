@@ -15,6 +15,7 @@ OTHERS = {
     "rwkv_models/tiny/general.jsonl": "chats it made up itself: the probe, and what is rehearsed beside lessons",
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
+    "bench/facts.jsonl": "what teaching_ways teaches: facts, other wordings, near questions",
 }
 
 

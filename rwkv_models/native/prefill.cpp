@@ -160,12 +160,12 @@ template <int J> struct Rows {
     }
 };
 
-template <class T> struct HeadMemory {  // where heads are cut into parts, their norm waits for all parts
-    float *y, *value, *bonus;           // [B, L, C], [B, L, C], [B, L, H]
+struct Uncut {  // where heads are cut into parts, their norm waits for all parts
+    float *y, *value, *bonus;  // [B, L, C], [B, L, C], [B, L, H]
 };
 
 // P value rows from p on, of head h of row b. The gates are computed anew for each part of a head.
-template <int J, class T> void head_part(const Reading<T>& in, int l, int b, int h, int p, int P, const HeadMemory<T>& whole) {
+template <int J, class T> void head_part(const Reading<T>& in, int l, int b, int h, int p, int P, const Uncut& whole) {
     const int C = in.size.channels, N = in.size.head_size, H = C / N;
     const Layer<T>& net = in.layers[l];
     const Work<T>& work = in.work;
@@ -178,7 +178,8 @@ template <int J, class T> void head_part(const Reading<T>& in, int l, int b, int
         const int count = first + SPAN < in.L ? SPAN : in.L - first;
         for (int t = 0; t < count; t++) {
             const int64_t at = (int64_t(b) * in.L + first + t) * C + h * N;
-            const HeadProducts<T> products = {work.r + at, work.k + at, v + at, work.w + at, work.a + at, work.v_gate + at, work.v_first + at};
+            const HeadProducts<T> products = {work.r + at, work.k + at,      v + at,           work.w + at,
+                                              work.a + at, work.v_gate + at, work.v_first + at};
             copy(products.r, receive + t * N, N);
             bonus[t] = gates(net, products, h * N, N,
                              {vectors[0] + t * N, vectors[1] + t * N, vectors[2] + t * N, vectors[3] + t * N, vectors[4] + t * N});
@@ -206,7 +207,7 @@ template <class T> int heads(const Reading<T>& in, int l) {
     const int P = N / parts, P_vectors = P / LANES;
     const auto memory = floats(parts > 1 ? in.tokens() * (2 * C + H) + 16 : 16);
     if (!memory) return 2;
-    const HeadMemory<T> whole = {memory.get(), memory.get() + in.tokens() * C, memory.get() + 2 * in.tokens() * C};
+    const Uncut whole = {memory.get(), memory.get() + in.tokens() * C, memory.get() + 2 * in.tokens() * C};
     spans(int64_t(in.B) * H * parts, 1, in.threads, [&](int64_t unit, int64_t) {
         const int p = unit % parts * P, h = unit / parts % H, b = unit / parts / H;
         if (LANES == 16 && P_vectors % 4 == 0) head_part<4>(in, l, b, h, p, P, whole);  // so many sums as there are registers for
@@ -217,7 +218,8 @@ template <class T> int heads(const Reading<T>& in, int l) {
         for (int64_t token = first; token < end; token++)
             for (int h = 0; h < H; h++) {
                 const int64_t at = token * C + h * N;
-                head_output(in.layers[l], whole.y + at, whole.value + at, whole.bonus[token * H + h], in.work.g + at, h * N, N, in.work.y + at);
+                head_output(in.layers[l], whole.y + at, whole.value + at, whole.bonus[token * H + h], in.work.g + at, h * N, N,
+                            in.work.y + at);
             }
     });
     return 0;

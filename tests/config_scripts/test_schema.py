@@ -50,7 +50,7 @@ def test_the_shipped_configs_are_for_the_three_machines():
     assert (tiny.train.replay, tiny.train.general, tiny.train.general_tokens, tiny.optimizer.weight_decay) == (3, 4, 48, 0.0)
     assert large.model.file == small.model.file == "data/models/rwkv7-g1-2.9b.pth" and large.model.tokenizer == "world"
     assert large.train.lr == small.train.lr == 1e-5 and large.deepspeed.zero_stage == 1
-    assert (small.deepspeed.zero_stage, small.deepspeed.offload_optimizer, small.train.ctx_len) == (2, "cpu", 1024)
+    assert (small.deepspeed.zero_stage, small.deepspeed.offload_optimizer, small.train.ctx_len) == (2, "cpu", 64)
 
 
 def test_without_an_argument_the_default_is_read():
@@ -137,7 +137,7 @@ def test_what_a_request_may_leave_to_the_config_stands_there():
     ("[optimizer]\nlr = 1.0", "mine.toml: key optimizer.lr: got 1.0; allowed: train.lr, the nearest known key"),
     ("port = 3001", "mine.toml: key port: got 3001; allowed: server.port, the nearest known key"),
     ("[optimiser]\neps = 1.0", 'mine.toml: key optimiser: got {"eps": 1.0}; allowed: [optimizer], the nearest known section'),
-    ("[zzz]", "mine.toml: key zzz: got {}; allowed: the sections model, server, template, roles, infer, train, optimizer, deepspeed, save"),
+    ("[zzz]", "mine.toml: key zzz: got {}; allowed: the sections model, server, template, roles, infer, train, trains, optimizer, deepspeed, save"),
     ("[save]\nzzz = 1", "mine.toml: key save.zzz: got 1; allowed: the keys every_lessons, keep"),
     ('[[roles]]\nname = "a"\nprefx = "A:"\nsuffix = "x"',
      'mine.toml: key roles[0].prefx: got "A:"; allowed: roles[].prefix, the nearest known key'),
@@ -149,7 +149,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(refusal, content,
 # -- wrong values
 
 @pytest.mark.parametrize("content, sentence", [
-    ('[train]\nlr = "fast"', 'mine.toml: key train.lr: got "fast"; allowed: a number over 0 and under 1'),
+    ('[train]\nlr = "fast"', 'mine.toml: key train.lr: got "fast"; allowed: a number over 0 and at most 1'),
     ("[train]\nlr = true", "mine.toml: key train.lr: got true; allowed: a number over 0 and at most 1"),
     ("[train]\nlr = 0", "mine.toml: key train.lr: got 0; allowed: a number over 0 and at most 1"),
     ("[train]\nlr = nan", "mine.toml: key train.lr: got NaN; allowed: a number over 0 and at most 1"),
@@ -157,7 +157,9 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(refusal, content,
     ("[train]\nuntil_loss = -1", "mine.toml: key train.until_loss: got -1; allowed: absent or a number from 0 to 100"),
     ("[train]\nepochs = 1.5", "mine.toml: key train.epochs: got 1.5; allowed: a whole number from 1 to 10000"),
     ('[train]\nmode = "fast"', 'mine.toml: key train.mode: got "fast"; allowed: "plain", "wani-bot" or "pico"'),
-    ('[train]\ntrains = "lora"', 'mine.toml: key train.trains: got "lora"; allowed: "all"'),
+    ('[trains]\nwhat = "loar"', 'mine.toml: key trains.what: got "loar"; allowed: "all", "parts", "lora", "miss" or "state"'),
+    ('[trains]\nwhat = "parts"', 'mine.toml: key trains.parts: got []; allowed: at least one of "att", "ffn", "ln", "emb", "head" and "vectors", because what is "parts"'),
+    ('[model]\nquantize = "nf4"', 'mine.toml: key model.quantize: got "nf4"; allowed: "none", or [trains] what = "lora", "miss" or "state" beside the quantized matrices'),
     ("[train]\nchecks = 1", "mine.toml: key train.checks: got 1; allowed: true or false"),
     ("[server]\nport = 65536", "mine.toml: key server.port: got 65536; allowed: a whole number from 0 to 65535"),
     ('[server]\nport = "3000"', 'mine.toml: key server.port: got "3000"; allowed: a whole number from 0 to 65535'),

@@ -106,7 +106,7 @@ def test_lessons_of_every_kind_are_learned_again_to_the_bit(tmp_path):
     options = {"objective": "dpo", "kl": 0.5, "kl_texts": 2, "epochs": 2, "schedule": "cosine"}
     engine.correct("s", 1, RIGHT, True, TrainOptions(**options), None, set(options)).result(120)
     teach(engine, {"lessons": [lesson(rejected="No."), lesson(rejected="It is a dog.")]}, objective="unlikelihood", epochs=1, accumulate=2)
-    teach(engine, {"tokens": [[5], [5, 6, 7]]}, epochs=1, replay=2, general=1)
+    teach(engine, {"tokens": [[5, 6], [5, 6, 7]]}, epochs=1, replay=2, general=1)
     record = engine.journal.records[-3]
     assert record["plan"]["kl"] == 0.5 and record["plan"]["replay"] == 3 and record["samples"][0]["rejected"]
     assert Sample.from_description(record["samples"][0]).describe() == {k: tuple(v) for k, v in record["samples"][0].items()}

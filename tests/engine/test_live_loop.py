@@ -98,7 +98,7 @@ def test_a_state_of_older_weights_is_made_again(engine):
     ask(engine, [{"role": "user", "text": "Hello!"}], "older")
     teach(engine, [{"role": "user", "text": "Where is my hat?"}, {"role": "assistant", "text": "Your hat is in the car."}])
     session = engine.kept.get("older")
-    assert engine.conversations._longest_known([*session.tokens(1), 5]) == (0, None)
+    assert engine.conversations._longest_known([*session.tokens(1), 5], 0) == (0, None)
     assert ask(engine, [{"role": "user", "text": "Where is my hat?"}], "older")["versions"][0] == engine.versions.number
 
 

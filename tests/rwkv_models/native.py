@@ -61,14 +61,6 @@ def same(a, b) -> bool:
     return torch.equal(a[0], b[0]) and all(torch.equal(x, y) for x, y in zip(a[1].tensors(), b[1].tensors(), strict=True))
 
 
-@pytest.fixture
-def threads():
-    """Sets torch's number of threads, and sets it back."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def shapes():
     """Random shapes: every head size with one layer and with several."""
     choose = random.Random(5)

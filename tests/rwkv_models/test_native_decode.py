@@ -8,7 +8,7 @@ import torch
 from rwkv_models.native_decode import NativeDecode
 from rwkv_models.native_library import NativeUnavailable
 from rwkv_models.rwkv7 import RWKV7, Shape
-from tests.rwkv_models.native import SMALL, needs_native, network, relative, same, shapes, threads, tokens, warm_state, worst  # noqa: F401
+from tests.rwkv_models.native import SMALL, needs_native, network, relative, same, shapes, tokens, warm_state, worst
 
 
 @needs_native

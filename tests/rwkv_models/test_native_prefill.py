@@ -10,12 +10,12 @@ from rwkv_models.native_decode import NativeDecode
 from rwkv_models.native_library import NativeUnavailable
 from rwkv_models.native_prefill import NativePrefill
 from rwkv_models.rwkv7 import RWKV7, Shape
-from tests.rwkv_models.native import SMALL, needs_native, network, relative, same, shapes, threads, warm_state, worst  # noqa: F401
+from tests.rwkv_models.native import SMALL, needs_native, network, relative, same, shapes, warm_state, worst
 
 
 def prefill(net: RWKV7) -> NativePrefill:
     """The reading of a network."""
-    return NativePrefill(net, NativeDecode(net))
+    return NativePrefill(NativeDecode(net))
 
 
 def prompt(net: RWKV7, batch: int, length: int, seed: int = 3) -> torch.Tensor:
@@ -81,12 +81,19 @@ def test_without_a_state_it_begins_as_the_network_does():
         expected = net(read, None, head="last")
     logits, new = prefill(net).read(read)
     assert relative(logits, expected[0]) < 1e-5 and worst((new, expected[1])) < 1e-5
+    for block in net.blocks:  # a state of its own that sequences begin from
+        block.att.time_state = torch.nn.Parameter(torch.randn(SMALL.heads, SMALL.head_size, SMALL.head_size))
+    logits, new = prefill(net).read(read)
+    assert relative(logits, expected[0]) > 1e-4
+    with torch.no_grad():
+        expected = net(read, None, head="last")
+    assert relative(logits, expected[0]) < 1e-5 and worst((new, expected[1])) < 1e-5 and not logits.requires_grad
 
 
 @needs_native
 @pytest.mark.parametrize("shape", [SMALL, Shape(2, 64, 101), Shape(1, 128, 101, head_size=128), Shape(2, 48, 101, head_size=48)],
                          ids=["two heads", "one head", "large head", "head of three parts"])
-def test_the_result_does_not_depend_on_threads(shape, threads):  # noqa: F811
+def test_the_result_does_not_depend_on_threads(shape, threads):
     net = network(shape)
     native, state, read = prefill(net), warm_state(net, 1), prompt(net, 1, 60)
     threads(1)

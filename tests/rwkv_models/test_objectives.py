@@ -1,6 +1,7 @@
 """What a position is judged by, against the written formulas."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -48,7 +49,7 @@ def test_every_kind_of_loss_has_the_gradient_of_the_whole(kind):
     read = [tokens(n, seed=n)[0].tolist() for n in (23, 14)]
     plain = Batch.of([(t, [1.0] * len(t)) for t in read]).normalised()
     old = torch.log_softmax(random_network(seed=5, **SMALL)(plain.inputs_BT)[0].detach(), dim=-1)
-    batch = Batch(plain.inputs_BT, plain.targets_BT, plain.weights_BT, plain.lengths_B, kind == "unlikely", old if kind == "anchored" else None)
+    batch = replace(plain, unlikely=True) if kind == "unlikely" else replace(plain, old_BTV=old)
     loss = sum(learn_chunks(network, batch, None, lambda o: o.backward(), 5))
     found = [p.grad.clone() for p in network.parameters()]
     network.zero_grad()

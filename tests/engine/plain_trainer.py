@@ -1,0 +1,43 @@
+"""A trainer without DeepSpeed, for tests that must see every gradient."""
+
+import torch
+
+
+class PlainTrainer:
+    """Gradient descent that keeps every step's gradient and the weights under which it was taken."""
+
+    def __init__(self, network):
+        self.network, self.seen, self.rates = network, [], []
+
+    def backward(self, objective):
+        objective.backward()
+
+    def step(self, lr):
+        self.seen.append(({n: p.detach().clone() for n, p in self.network.named_parameters()},
+                          {n: p.grad.clone() for n, p in self.network.named_parameters()}))
+        self.rates.append(lr)
+        with torch.no_grad():
+            for p in self.network.parameters():
+                p -= lr * p.grad
+        self.discard_gradients()
+
+    def discard_gradients(self):
+        self.network.zero_grad(set_to_none=True)
+
+    def forget_moments(self):
+        pass
+
+    def moments(self):
+        return []
+
+    def weights(self):
+        return [p.data for p in self.network.parameters()]
+
+    def snapshot(self, moments):
+        kept = [p.detach().clone() for p in self.network.parameters()]
+
+        def restore():
+            for p, before in zip(self.weights(), kept, strict=True):
+                p.copy_(before)
+
+        return restore

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from rwkv_models.adapters import Adapters
 from rwkv_models.linear import Linear
-from rwkv_models.recompute import again_in_backward
 from rwkv_models.state import State
 from rwkv_models.wkv7 import wkv7
 
@@ -233,4 +233,4 @@ class RWKV7(nn.Module):
             with self.dropout(seed):
                 return block(*arguments)
 
-        return again_in_backward(run, *arguments)
+        return checkpoint(run, *arguments, use_reentrant=False, preserve_rng_state=False)

@@ -58,7 +58,7 @@ def _read_and_last(shift_BC: Tensor, x_BTC: Tensor, lengths_B: Tensor | None) ->
         return shift_BC.unsqueeze(1), x_BTC[:, 0]
     with_past = torch.cat((shift_BC.unsqueeze(1), x_BTC), dim=1)
     if lengths_B is None:
-        return with_past[:, :-1], x_BTC[:, -1]
+        return with_past[:, :-1], x_BTC[:, -1].clone()  # not a view: a kept state would keep all T tokens alive
     rows = torch.arange(x_BTC.shape[0], device=x_BTC.device)
     return with_past[:, :-1], with_past[rows, lengths_B]
 

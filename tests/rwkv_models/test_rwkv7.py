@@ -1,5 +1,6 @@
 """The network: one signature, and the same numbers however the tokens are cut."""
 
+import pytest
 import torch
 
 from rwkv_models.state import join
@@ -65,3 +66,12 @@ def test_bf16_stays_near_fp32_and_keeps_an_fp32_memory():
     exact, _ = network(read)
     rough, state = network.bfloat16()(read)
     assert error(rough.float(), exact) < 0.05 and state.wkv[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("T", [1, 7, 70])
+def test_a_state_keeps_nothing_alive_but_itself(T):
+    """The border states of a long sample are kept: were they views, all its activations would be."""
+    network = random_network(layers=2, channels=64, head_size=32)
+    with torch.no_grad():
+        _, state = network(torch.randint(1, 20, (1, T)), head="none")
+    assert all(t.untyped_storage().nbytes() == t.nbytes for t in state.tensors())

@@ -6,6 +6,7 @@ forward reads the same tensors.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import math
 import os
@@ -17,6 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from rwkv_models.footprints import Footprints
+
+PART = 2**27
+"""Numbers that ZeRO 1 and 2 handle at once. They flatten, gather and step a whole group of parameters as one tensor, with
+copies of it in bf16 and fp32 on the GPU: 0.8 GB for a part of this size, 17 GB for all matrices of a 2.9B model at once. A
+power of two, as that is what torch rounds pinned memory up to."""
 
 
 class StepRefused(RuntimeError):
@@ -61,9 +67,24 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict]:
     return [g | {"lr": recipe.lr * g["rate"]} for g in groups if g["params"]]
 
 
+def in_parts(groups: list[dict], most: int) -> list[dict]:
+    """The same groups, each cut into groups of at most `most` numbers or of one tensor."""
+    parts = []
+    for group in groups:
+        parts.append(group | {"params": []})
+        size = 0
+        for p in group["params"]:
+            if size and size + p.numel() > most:
+                parts.append(group | {"params": []})
+                size = 0
+            parts[-1]["params"].append(p)
+            size += p.numel()
+    return parts
+
+
 def deepspeed_config(recipe: Recipe, dtype: torch.dtype) -> dict:
     """DeepSpeed's own configuration for a recipe. Gradients add up until `Trainer.step`, so batch sizes are nominal."""
-    zero: dict = {"stage": recipe.zero_stage}
+    zero: dict = {"stage": recipe.zero_stage, "reduce_bucket_size": PART}
     for key, where in (("offload_optimizer", recipe.offload_optimizer), ("offload_param", recipe.offload_param)):
         if where != "none":
             zero[key] = {"device": where, **({"nvme_path": recipe.nvme_path} if where == "nvme" else {"pin_memory": torch.cuda.is_available()})}
@@ -93,6 +114,8 @@ class Trainer:
         dtype = next(network.parameters()).dtype
         groups = parameter_groups(network, recipe)
         self._smallest = min((p for group in groups for p in group["params"]), key=Tensor.numel)
+        if recipe.zero_stage in (1, 2):
+            groups = in_parts(groups, PART)
         # torch's fused step serves the GPU and, as fast as DeepSpeed's own, host memory; that one would be compiled for a
         # minute, ask for a CUDA toolkit beside a GPU, and count its steps where no copy of tensors would find them.
         optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
@@ -136,7 +159,10 @@ class Trainer:
         """Add the gradient of a scalar to what was gathered since the last step."""
         if self.recipe.zero_stage == 2:  # which fails where no trained parameter takes part, as in all chunks but one of a state's tuning
             objective = objective + 0 * self._smallest.sum().to(objective.dtype)
-        if self.recipe.zero_stage == 3:  # which adds to earlier gradients only if told here that another backward begins
+        if self.recipe.zero_stage:
+            # Else what a full bucket moves to host memory in the midst of this backward is taken for the last of the step.
+            self.engine.optimizer.set_gradient_accumulation_boundary(False)
+        if self.recipe.zero_stage == 3:  # counts backwards in the engine's own forward, which is not used here; the first would be lost
             self.engine.optimizer.clear_backward_seen_flag()
         self.engine.backward(objective, scale_wrt_gas=False)
 
@@ -161,7 +187,10 @@ class Trainer:
         return float(self.engine.get_global_grad_norm())
 
     def discard_gradients(self) -> None:
-        """Drop what was gathered, as if the last backwards had not been; also those that broke off half-way (out of memory)."""
+        """Drop what was gathered, as if the last backwards had not been; also those that broke off half-way (out of memory).
+
+        ZeRO-3 does not survive a backward that broke off.
+        """
         for p in self.network.parameters():
             p.grad = None
         zero = self.engine.optimizer
@@ -197,7 +226,8 @@ class Trainer:
         if getattr(zero, "swap_optimizer", False):  # on NVMe DeepSpeed itself makes it, a part at a time
             return
         for p in self._stepped() or [p for group in self._adam.param_groups for p in group["params"]]:
-            self._adam.state[p] = {"step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+            zeros = {name: torch.zeros_like(p) for name in ("exp_avg", "exp_avg_sq")}
+            self._adam.state[p] = {"step": torch.zeros((), device=p.device), **zeros}
 
     def _stepped(self) -> list[Tensor]:
         """The flat fp32 tensors that ZeRO gives to Adam, one a group; none where it steps on the parameters themselves."""
@@ -268,4 +298,6 @@ def loopback_process_group() -> None:
     loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
     if loopback:
         os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
+    os.environ.setdefault("NCCL_RAS_ENABLE", "0")  # its monitor would listen on a fixed port, for jobs of many processes
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", store=dist.HashStore(), rank=0, world_size=1)
+    atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())

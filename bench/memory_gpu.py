@@ -58,7 +58,8 @@ class MasterAdamW:
 
     def __init__(self, parameters: list[nn.Parameter]):
         self.pairs = [(p, p.detach().float()) for p in parameters]
-        self.adam = torch.optim.AdamW([master for _, master in self.pairs], lr=1e-4, betas=(0.9, 0.99), eps=1e-18, weight_decay=0.0, fused=True)
+        masters = [master for _, master in self.pairs]
+        self.adam = torch.optim.AdamW(masters, lr=1e-4, betas=(0.9, 0.99), eps=1e-18, weight_decay=0.0, fused=True)
 
     @torch.no_grad()
     def step(self) -> None:
@@ -115,7 +116,8 @@ def measure(size: str, way: str, trains: Trains, quantized: str | None, device: 
         taken = reserved + (total - free - torch.cuda.memory_reserved())
         published = PUBLISHED.get((size, way))
         ratio = f"{taken / GB / published:.2f}" if published else "-"
-        print(f"{size:5} {way:15} {chunk:6} {torch.cuda.memory_allocated() / GB:6.2f} {tensors / GB:8.2f} {taken / GB:7.2f} {published or '-':>10} "
+        rest = torch.cuda.memory_allocated()
+        print(f"{size:5} {way:15} {chunk:6} {rest / GB:6.2f} {tensors / GB:8.2f} {taken / GB:7.2f} {published or '-':>10} "
               f"{ratio:>6} {seconds * 1e3:8.0f}   {losses[0]:.3f} -> {losses[-1]:.3f}", flush=True)
     del network, adam
     gc.collect()
@@ -129,7 +131,8 @@ def main() -> None:
         return
     device = torch.device("cuda")
     print(f"{torch.cuda.get_device_name()} torch={torch.__version__} tokens={TOKENS} batch=1 GB=1e9")
-    print(f"{'size':5} {'what':15} {'chunk':>6} {'rest':>6} {'tensors':>8} {'device':>7} {'RWKV-PEFT':>10} {'ratio':>6} {'ms/step':>8}   loss")
+    print(f"{'size':5} {'what':15} {'chunk':>6} {'rest':>6} {'tensors':>8} {'device':>7} {'RWKV-PEFT':>10} "
+          f"{'ratio':>6} {'ms/step':>8}   loss")
     for size in sys.argv[1:] or SIZES:
         for way in WAYS:
             measure(size, *way, device)

@@ -7,7 +7,8 @@ ones word for word (case, blanks and the last full stop aside).
   paraphrases  other wordings of the facts, never taught, answered right at the end
   near         near questions, never taught, answered at the end as before the first lesson
   taken over   of those, answered at the end with a taught answer's own words (the last words of the fact)
-  drift        change of the loss on the probe texts, in percent
+  drift        change of the loss on the probe texts, in percent. The general texts are of the probe's kind, so learning them
+               lowers it: under 0 is moved as well, not better kept
   seconds      median of one lesson's
 The peer of every row is the first: a plain lesson, nothing held. Writes bench/out/teaching_ways.json.
 """
@@ -77,7 +78,8 @@ class Pupil:
 
     def answers(self, questions: list[str]) -> list[str]:
         """The greedy answers, asked at the same time."""
-        tickets = [self.engine.infer({"messages": [{"role": "user", "text": q}]}, GREEDY, None, {"temperature", "max_tokens"}) for q in questions]
+        ask = lambda q: self.engine.infer({"messages": [{"role": "user", "text": q}]}, GREEDY, None, GREEDY.model_fields_set)  # noqa: E731
+        tickets = [ask(q) for q in questions]
         return [normal(ticket.result(300)["text"]) for ticket in tickets]
 
     def teach(self, fact: dict, way: Way) -> dict:
@@ -140,8 +142,8 @@ def main() -> None:
         rows.append(row := run(way, facts, config))
         n = len(facts)
         print(f"{way.name:32} {row['at_once']:>5}/{n} {row['at_the_end']:>3}/{n} {row['paraphrases']:>6}/{row['of_paraphrases']} "
-              f"{row['near_as_before']:>3}/{n} {row['near_taken_over']:>6} {row['drift_percent']:>8.2f} {row['steps']:>6} {row['seconds']:>7.2f}",
-              flush=True)
+              f"{row['near_as_before']:>3}/{n} {row['near_taken_over']:>6} {row['drift_percent']:>8.2f} {row['steps']:>6} "
+              f"{row['seconds']:>7.2f}", flush=True)
         chosen.out.parent.mkdir(parents=True, exist_ok=True)
         chosen.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

@@ -49,8 +49,7 @@ class LiveModel:
         if not cuda:
             log.info("matmul=%s threads=%d", use_fastest_exact_matmul(), torch.get_num_threads())
         network = load_network(self.file, DTYPES[precision]).to(self.device)
-        if hasattr(network, "checkpoint_blocks"):
-            network.checkpoint_blocks = config.train.checkpoint_blocks
+        network.checkpoint_blocks = config.train.checkpoint_blocks
         self.tokenizer = load_tokenizer(self._tokenizer_spec(config.model.tokenizer))
         if self.tokenizer.vocab_size > network.shape.vocabulary:
             raise ValueError(f"the tokenizer {self.tokenizer.name} has {self.tokenizer.vocab_size} ids, {self.file} only {network.shape.vocabulary}")

@@ -78,8 +78,9 @@ class Past:
         difference = self.model.roles.difference(Roles.from_description(base["roles"]))
         if difference:
             raise ValueError(f"{self.journal.path.parent} was taught under other roles: {difference}")
-        if _plain(base["trains"]) != _plain(wish):
-            self.model.switch(model_parts.trains_of(base["trains"]))
+        trains = base.get("trains", wish)
+        if _plain(trains) != _plain(wish):
+            self.model.switch(model_parts.trains_of(trains))
         current = self.store.newest(self._belongs)
         start = 0 if current is None else current.seq
         replayed = 0
@@ -106,7 +107,7 @@ class Past:
 
     def _follow_config(self, wish: dict) -> None:
         """Where the config script asks for something else to be trained than it did at the last start, that is trained now."""
-        asked = [r["trains"] for r in self.journal.records if r["kind"] == "base" or (r["kind"] == "trains" and r["by_config"])]
+        asked = [r.get("trains", wish) for r in self.journal.records if r["kind"] == "base" or (r["kind"] == "trains" and r["by_config"])]
         if _plain(asked[-1]) != _plain(wish):
             record = self.trained.train(wish, by_config=True)
             self.history.note(record)

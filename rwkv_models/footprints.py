@@ -17,7 +17,8 @@ class Footprints:
     """The network as it was found; `remove` takes off whatever was added since."""
 
     def __init__(self, network: nn.Module):
-        self._modules = [(module, set(vars(module)), {name: set(getattr(module, name, ())) for name in HOOKS}, type(module._parameters)) for module in network.modules()]
+        self._modules = [(module, set(vars(module)), {name: set(getattr(module, name, ())) for name in HOOKS}, type(module._parameters))
+                         for module in network.modules()]
         self._parameters = [(p, set(vars(p))) for p in network.parameters()]
 
     def remove(self) -> None:

@@ -61,7 +61,7 @@ def position_losses(network, hidden_KC: Tensor, batch: Batch, chosen_BT: Tensor)
     spans = even_spans(len(targets_K), max(2, SLICE_LOGITS // network.shape.vocabulary))
     for part in (slice(*span) for span in spans):
         if len(spans) > 1 and torch.is_grad_enabled():
-            yield part, checkpoint(losses, hidden_KC[part], part, use_reentrant=False)
+            yield part, checkpoint(losses, hidden_KC[part], part, use_reentrant=False, preserve_rng_state=False)
         else:
             yield part, losses(hidden_KC[part], part)
 

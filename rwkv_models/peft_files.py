@@ -21,10 +21,12 @@ MODEL, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."
 SUFFIXES = {"lora": {"lora_A": ".lora_A.weight", "lora_B": ".lora_B.weight"}, "miss": {"miss_block": ".miss_block"}}
 # Keys of a configuration that change nothing of what is computed; any other must be empty, false or as below.
-IDLE = {"peft_type", "r", "lora_alpha", "lora_dropout", "miss_dropout", "target_modules", "base_model_name_or_path", "revision", "task_type",
-        "inference_mode", "auto_mapping", "peft_version", "init_lora_weights", "init_weights", "layers_to_transform", "layers_pattern",
-        "exclude_modules", "megatron_core", "megatron_config", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "runtime_config",
-        "qalora_group_size", "mini_r", "ensure_weight_tying"}
+IDLE = {
+    "peft_type", "r", "lora_alpha", "lora_dropout", "miss_dropout", "target_modules", "base_model_name_or_path", "revision",
+    "task_type", "inference_mode", "auto_mapping", "peft_version", "init_lora_weights", "init_weights", "layers_to_transform",
+    "layers_pattern", "exclude_modules", "megatron_core", "megatron_config", "loftq_config", "eva_config", "corda_config",
+    "lora_ga_config", "runtime_config", "qalora_group_size", "mini_r", "ensure_weight_tying",
+}
 USUAL = {"bias": ("none",), "init_lora_weights": (True, False, None, "gaussian", "orthogonal", "eva"), "init_weights": (True, False, None)}
 
 
@@ -62,7 +64,8 @@ def load_adapter(network: nn.Module, folder: Path, name: str) -> FactorAdapter:
                 if tensor is None:
                     raise WeightsError(f"{folder / MODEL}: tensor {key} is missing")
                 if tensor.shape != wanted.shape:
-                    raise WeightsError(f"{folder / MODEL}: {key} has shape {list(tensor.shape)}, this network and rank {rank} need {list(wanted.shape)}")
+                    raise WeightsError(f"{folder / MODEL}: {key} has shape {list(tensor.shape)}, "
+                                       f"this network and rank {rank} need {list(wanted.shape)}")
                 if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
                     raise WeightsError(f"{folder / MODEL}: {key} holds values that are no finite floating point numbers")
                 wanted.copy_(tensor)

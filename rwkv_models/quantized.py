@@ -1,4 +1,4 @@
-"""Matrices stored in 8 or 4 bits under what is trained beside them. Quantization is torchao's (optional: pip install torchao).
+"""Matrices stored in 8 or 4 bits under what is trained beside them. Quantization is torchao's (optional: pip install torchao==0.18.0).
 
 int8   one byte a weight and one scale a row, symmetric
 nf4    half a byte a weight, a scale for each 64 in 8 bits (NormalFloat and double quantization: QLoRA, arXiv 2305.14314)
@@ -12,6 +12,9 @@ Shape letters: I inputs, O outputs; leading dimensions are free.
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,6 +23,14 @@ from rwkv_models.linear import Linear, linears
 
 KINDS = ("int8", "nf4")
 BLOCK, SCALES = 64, 256  # nf4: weights to a scale, scales to a scale of scales
+
+
+def _torchao() -> ModuleType:
+    """torchao.quantization, which is no requirement and takes a second to import."""
+    try:
+        return import_module("torchao.quantization")
+    except ImportError:
+        raise ValueError("quantized weights need the package torchao: pip install torchao==0.18.0") from None
 
 
 class _Product(torch.autograd.Function):
@@ -47,9 +58,8 @@ class Int8(Quantized):
     """Whole numbers from -128 to 127, which bf16 holds exactly, by a scale for each row."""
 
     def __init__(self, weight_OI: Tensor):
-        from torchao.quantization import Int8Tensor, PerRow
-
-        stored = Int8Tensor.from_hp(weight_OI, PerRow())
+        torchao = _torchao()
+        stored = torchao.Int8Tensor.from_hp(weight_OI, torchao.PerRow())
         self.whole_OI, self.scale_O = stored.qdata, stored.scale.flatten()
 
     @property
@@ -74,9 +84,7 @@ class NF4(Quantized):
     """Two of sixteen values a byte, by a scale for each block of weights."""
 
     def __init__(self, weight_OI: Tensor):
-        from torchao.quantization import to_nf4
-
-        self._stored = to_nf4(weight_OI.contiguous(), BLOCK, SCALES)
+        self._stored = _torchao().to_nf4(weight_OI.contiguous(), BLOCK, SCALES)
 
     @property
     def bytes(self) -> int:
@@ -112,10 +120,7 @@ def quantize(network: nn.Module, kind: str, device: torch.device | str | None = 
         raise ValueError(f"weights are quantized to {' or '.join(KINDS)}, not {kind!r}")
     if network.quantized:
         raise ValueError(f"the weights are quantized to {network.quantized} already")
-    try:
-        import torchao.quantization  # noqa: F401
-    except ImportError:
-        raise ValueError(f"weights quantized to {kind} need the package torchao: pip install torchao") from None
+    _torchao()
     matrices = [layer for path, layer in linears(network).items() if path.startswith("blocks.")]
     if kind == "nf4":
         for layer in matrices:

@@ -87,7 +87,8 @@ def paths_of(network: nn.Module, targets: tuple[str, ...]) -> list[str]:
     paths = list(linears(network))
     for target in targets:
         if not any(path == target or path.endswith(f".{target}") for path in paths):
-            raise ValueError(f"trains.targets names {target!r}, which is no matrix of this network; targets are {', '.join((*TARGETS, 'head'))}")
+            raise ValueError(f"trains.targets names {target!r}, which is no matrix of this network; "
+                             f"targets are {', '.join((*TARGETS, 'head'))}")
     return [path for path in paths if any(path == target or path.endswith(f".{target}") for target in targets)]
 
 
@@ -99,7 +100,7 @@ def check(network: nn.Module, trains: Trains) -> None:
     adapters: Adapters = network.adapters
     if trains.adapts:
         paths = paths_of(network, trains.targets)
-        narrow = min((linears(network)[path].in_features for path in paths))
+        narrow = min(linears(network)[path].in_features for path in paths)
         if trains.rank > narrow:
             raise ValueError(f"trains.rank is {trains.rank}; the narrowest target has {narrow} inputs")
     if trains.what in ("lora", "miss", "state") and trains.name in adapters:
@@ -108,8 +109,8 @@ def check(network: nn.Module, trains: Trains) -> None:
             raise ValueError(f"the adapter {trains.name} is of the kind {kept.kind}, not {trains.what}: choose another name")
         if trains.adapts and (kept.rank, kept.alpha, set(kept.layers)) != (
                 trains.rank, trains.alpha if trains.what == "lora" else kept.alpha, set(paths)):
-            raise ValueError(f"the adapter {trains.name} has rank {kept.rank}, alpha {kept.alpha:g} and {len(kept.layers)} matrices, not what "
-                             "trains asks for: choose another name, or the same numbers")
+            raise ValueError(f"the adapter {trains.name} has rank {kept.rank}, alpha {kept.alpha:g} and {len(kept.layers)} matrices, not "
+                             "what trains asks for: choose another name, or the same numbers")
 
 
 def apply(network: nn.Module, trains: Trains) -> None:

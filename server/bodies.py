@@ -150,6 +150,7 @@ class TrainsBody(Trains):
     """POST /trains: what is trained from now on; the fields of the config script's [trains]."""
 
     what: Literal["all", "parts", "lora", "miss", "state"]
+    name: Name | None = Field(None, description="The adapter or state to train; absent: the word of what.")
 
 
 class AdapterBody(Strict):
@@ -170,7 +171,7 @@ class StateBody(Strict):
     """POST /state: the training memory (train), or where chats begin (infer)."""
 
     kind: Literal["infer", "train"]
-    action: Literal["save", "load", "reset"]
+    action: Literal["reset", "save", "load"]
     name: Name | None = Field(None, description="The state to save or to load.")
     session: Name | None = Field(None, description="infer, save: whose state after its last turn; absent: the one answered last.")
     blend: Name | None = Field(None, description="load: mix with this state.")

@@ -16,7 +16,7 @@ ROUTES = (
     Route("GET", "/load_data", lambda engine, call: {"datasets": engine.datasets()}, "List datasets"),
     Route("POST", "/save", lambda engine, call: engine.save(call.body.name), "Save a checkpoint", SaveBody, waits=True),
     Route("GET", "/save", lambda engine, call: {"checkpoints": engine.checkpoints()}, "List checkpoints, newest first"),
-    Route("POST", "/trains", lambda engine, call: engine.train_this(call.body.model_dump()), "Train something else from now on", TrainsBody, waits=True),
+    Route("POST", "/trains", lambda engine, call: engine.train_this(call.body.model_dump(exclude_none=True)), "Train something else from now on", TrainsBody, waits=True),
     Route("GET", "/trains", lambda engine, call: engine.trains(), "What is trained, and the adapters kept"),
     Route("POST", "/adapters", lambda engine, call: engine.adapter(call.body.action, call.body.name), "Merge, import, export or remove an adapter",
           AdapterBody, waits=True),

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from config_scripts.errors import WrongValue
 from engine.errors import BadRequest
 from server.json_body import shown
 
@@ -33,6 +34,9 @@ def refusal(model: type[BaseModel], fault: dict) -> BadRequest:
     name = dotted(location)
     if kind in OURS:
         return BadRequest(fault["msg"], fault.get("ctx", {}).get("param") or name)
+    cause = fault.get("ctx", {}).get("error")
+    if isinstance(cause, WrongValue):  # a check that the config script has too
+        return BadRequest(f"{cause.key} is {given(cause.value)}, it must be {cause.allowed}", cause.key, "bad_value")
     if kind == "extra_forbidden":
         known = list(inside(model, location[:-1]).get("properties", {}))
         parent = dotted(location[:-1])

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from config_scripts.schema import load_config
 from engine.engine import Engine
 from engine.errors import BadRequest
+from engine.live_model import LiveModel
 from engine.options import InferOptions, TrainOptions
 from models.sample import Sample
 
@@ -115,3 +116,8 @@ def test_lessons_of_every_kind_are_learned_again_to_the_bit(tmp_path):
     again = started(tmp_path)
     assert again.weights()["digest"] == digest and again.versions.number == 3
     again.close(1)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_checkpointing_is_as_the_config_says(asked):
+    assert LiveModel(load_config(overrides={"train.checkpoint_blocks": asked})).network.checkpoint_blocks is asked

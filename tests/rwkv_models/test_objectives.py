@@ -1,6 +1,8 @@
 """What a position is judged by, against the written formulas."""
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -60,3 +62,33 @@ def test_every_kind_of_loss_has_the_gradient_of_the_whole(kind):
     whole.backward()
     assert loss == pytest.approx(float(whole.detach()), rel=1e-10)
     assert all(error(a, p.grad) < 1e-10 for a, p in zip(found, network.parameters(), strict=True))
+
+
+IN_SLICES = r"""
+import torch
+import rwkv_models.objectives as objectives
+from rwkv_models.chunks import Batch, learn_chunks
+from rwkv_models.optimizer import Recipe, Trainer, loopback_process_group
+from tests.rwkv_models.networks import random_network, tokens
+
+loopback_process_group()
+batch = Batch.of([(tokens(41)[0].tolist(), [1.0] * 41)]).normalised()
+norms, calls = [], []
+for logits in (2**25, 50 * 6):
+    objectives.SLICE_LOGITS = logits
+    trainer = Trainer(random_network(dtype=torch.float32, layers=2), Recipe(lr=1e-3, zero_stage=3))
+    seen = []
+    trainer.network.head.register_forward_hook(lambda *a: seen.append(1))
+    for _ in learn_chunks(trainer.network, batch, None, trainer.backward, 20):
+        pass
+    norms.append(trainer.step(1e-3))
+    calls.append(len(seen))
+assert calls == [2, 16], calls
+assert abs(norms[0] - norms[1]) < 1e-6 * norms[0], norms
+print("ok")
+"""
+
+
+def test_logits_in_slices_are_made_again_where_zero_3_has_put_the_head_away():
+    result = subprocess.run([sys.executable, "-c", IN_SLICES], capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0 and result.stdout.strip().endswith("ok"), result.stdout[-2000:] + result.stderr[-3000:]

@@ -1,6 +1,5 @@
 """Adapters in PEFT's layout: what we write it reads and computes, what it writes we read and compute; the rest is refused."""
 
-import importlib.util
 import json
 
 import pytest
@@ -30,11 +29,9 @@ def test_saved_then_loaded_computes_the_same_to_the_bit(trains, tmp_path):
     assert (loaded.rank, loaded.alpha if trains.what == "lora" else 9.0) == (trains.rank, 9.0)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="the peft package is not installed: pip install peft to run this")
 @both
 def test_peft_reads_ours_and_we_read_its(trains, tmp_path):
-    import peft
-
+    peft = pytest.importorskip("peft", reason="the peft package is not installed: pip install peft to run this")
     network, read = adapted(trains, dtype=torch.float32), tokens(12)
     save_adapter(network.adapters.current, tmp_path / "ours")
     theirs = peft.PeftModel.from_pretrained(random_network(dtype=torch.float32, layers=2), tmp_path / "ours").eval()

@@ -14,7 +14,7 @@ from rwkv_models.trained import Trains, apply
 from tests.rwkv_models.networks import error, random_network, tokens
 from tests.rwkv_models.test_adapters import learn
 
-needs_torchao = pytest.mark.skipif(importlib.util.find_spec("torchao") is None, reason="the torchao package is not installed: pip install torchao to run this")
+needs_torchao = pytest.mark.skipif(importlib.util.find_spec("torchao") is None, reason="the torchao package is not installed")
 both = pytest.mark.parametrize(("kind", "bound", "bits"), [("int8", 0.01, 8.3), ("nf4", 0.1, 4.2)])
 SIZES = {"layers": 2, "channels": 128, "dtype": torch.float32}
 
@@ -90,5 +90,5 @@ def test_what_it_cannot_train_or_do_is_refused():
 
 def test_without_torchao_one_sentence_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchao.quantization", None)
-    with pytest.raises(ValueError, match="need the package torchao"):
+    with pytest.raises(ValueError, match="quantized weights need the package torchao"):
         quantize(random_network(), "int8")

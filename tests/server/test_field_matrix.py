@@ -213,3 +213,26 @@ def test_content_needs_a_name_and_a_path_takes_none(server):
     check_error(server.post("/load_data", {"path": "x", "name": "mine"}), 400, "name")
     check_error(server.post("/load_data", {"path": "x", "content": "y", "name": "mine"}), 400, word="exactly one of path or content")
     check_error(server.post("/load_data", {}), 400, word="exactly one of path or content")
+
+
+def test_what_is_trained_is_said_in_fields_that_fit(server):
+    check_error(server.post("/trains", {}), 400, "what", "missing")
+    check_error(server.post("/trains", {"what": "parts"}), 400, "parts", 'at least one of "att", "ffn"')
+    check_error(server.post("/trains", {"what": "state", "parts": ["att"]}), 400, "parts", "none, because")
+    check_error(server.post("/trains", {"what": "lora", "rank": 0}), 400, "rank", "from 1 to 4096")
+    check_error(server.post("/trains", {"what": "lora", "name": "../x"}), 400, "name")
+    assert server.post("/trains", {"what": "lora", "rank": 8, "targets": ["att.key"]}).status_code == 200
+    assert server.engine.last("train_this")[0]["targets"] == ("att.key",)
+
+
+def test_adapters_and_states_are_named_where_they_must_be(server):
+    for body in ({"action": "merge", "name": "x"}, {"action": "export"}, {"action": "import"}, {"action": "remove"}):
+        check_error(server.post("/adapters", body), 400, "name")
+    assert server.post("/adapters", {"action": "merge"}).status_code == 200
+    for action in ("save", "load"):
+        check_error(server.post("/state", {"kind": "train", "action": action}), 400, "name")
+    check_error(server.post("/state", {"kind": "train", "action": "reset", "name": "x"}), 400, "name")
+    check_error(server.post("/state", {"kind": "train", "action": "save", "name": "x", "session": "s"}), 400, "session", "no meaning")
+    check_error(server.post("/state", {"kind": "infer", "action": "save", "name": "x", "decay": 0.5}), 400, "decay", "no meaning")
+    assert server.post("/state", {"kind": "infer", "action": "load", "name": "x", "blend": "y", "share": 0.2}).status_code == 200
+    assert server.engine.last("state") == ({"kind": "infer", "action": "load", "name": "x", "blend": "y", "share": 0.2},)

@@ -186,7 +186,8 @@ class LessonRun:
         if plan.mode == "plain":
             chunks = self.trainer.learn_windows(batch, self._backward, plan.ctx_len, plan.window)
         else:
-            chunks = self.trainer.learn_chunks(batch, memory, self._backward, plan.ctx_len, plan.bptt_range if plan.mode == "pico" else None)
+            bptt_range = plan.bptt_range if plan.mode == "pico" else None
+            chunks = self.trainer.learn_chunks(batch, memory, self._backward, plan.ctx_len, bptt_range)
         loss, end = yield from self._micro_steps(chunks)
         return loss, end[0] if plan.keep_state else None
 

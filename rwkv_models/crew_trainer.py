@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 import torch.distributed as dist
@@ -23,6 +23,7 @@ from rwkv_models.state import State
 
 log = logging.getLogger("ouroboros.crew")
 SUM_AT_ONCE = 2**26  # numbers
+OF_STATE = "state."
 
 
 class Agreed(StepRefused):
@@ -39,7 +40,7 @@ class CrewTrainer(Trainer):
         self.crew = crew
         self._together = crew.rank > 0  # the others do now what this process does
         self._summing = False
-        self._scale = crew.size if recipe.zero_stage else 1  # DeepSpeed takes the mean over the processes; without ZeRO the sum is made here
+        self._scale = crew.size if recipe.zero_stage else 1  # DeepSpeed takes the mean of all; without ZeRO the sum is made here
         self._chunks: Generator | None = None  # of a follower: the batch in hand
         self._restore: Callable[[], None] | None = None
         self._depth = 0  # of forwards
@@ -90,10 +91,8 @@ class CrewTrainer(Trainer):
         """Tell the others that this process cannot do its part, while they wait to hear it; too late, the group ends."""
         if self._summing or (self.recipe.zero_stage == 3 and not isinstance(error, StepRefused)):
             self.crew.part(error)
-        try:
+        with suppress(Agreed):
             self._agree(0.0, str(error) or type(error).__name__)
-        except Agreed:
-            pass
 
     # -- gradients
 
@@ -107,7 +106,7 @@ class CrewTrainer(Trainer):
 
     def _learn(self, batch: Batch, state: State | None, backward: Backward, *settings: int | None, windows: bool = False) -> Generator:
         about, tensors = to_words(batch)
-        state_tensors = {} if state is None else {f"state.{name}": t for name, t in state.named().items()}
+        state_tensors = {} if state is None else {f"{OF_STATE}{name}": t for name, t in state.named().items()}
         self.crew.tell("learn", about, settings, windows, **tensors, **state_tensors)
         chunks = self._own_share(batch, state, backward, settings, windows)
         while True:
@@ -259,20 +258,20 @@ class CrewTrainer(Trainer):
         """Do what process 0 tells, until it tells the end."""
         acts = {"learn": self._begin_share, "chunk": self._next_chunk, "step": self.step, "discard": self.discard_gradients,
                 "forget": self.forget_moments, "snapshot": self._keep, "restore": lambda: self._restore(), "read": self._read,
-                "write": self._write, "renew": self._renew_masters, "moments": self._set_moments, "forward": self._forward, "head": self._head}
+                "write": self._write, "renew": self._renew_masters, "moments": self._set_moments, "forward": self._forward,
+                "head": self._head}
         while True:
             name, arguments, tensors = self.crew.hear()
             if name == "end":
                 return
-            try:
+            with suppress(StepRefused):  # process 0 knows it as well
                 acts[name](*arguments, **tensors)
-            except StepRefused:
-                pass  # process 0 knows it as well
 
     def _begin_share(self, about: dict, settings: list, windows: bool, **tensors: Tensor) -> None:
         device = self.network.emb.weight.device
-        state = {name.removeprefix("state."): t.to(device) for name, t in tensors.items() if name.startswith("state.")}
-        batch = Batch(**about, **{name: t if name == "old_BTV" else t.to(device) for name, t in tensors.items() if not name.startswith("state.")})
+        state = {name.removeprefix(OF_STATE): t.to(device) for name, t in tensors.items() if name.startswith(OF_STATE)}
+        fields = {name: t for name, t in tensors.items() if not name.startswith(OF_STATE)}
+        batch = Batch(**about, **{name: t if name == "old_BTV" else t.to(device) for name, t in fields.items()})
         self._chunks = self._own_share(batch, State.from_named(state) if state else None, self.backward, settings, windows)
 
     def _next_chunk(self, seed: int | None) -> None:

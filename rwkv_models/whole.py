@@ -6,7 +6,6 @@ A kind is "" for the parameter itself, "master" for the fp32 copy that is steppe
 
 from __future__ import annotations
 
-import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 

@@ -2,12 +2,20 @@
 
 import torch
 
+from rwkv_models.chunks import learn_chunks, learn_windows
+
 
 class PlainTrainer:
     """Gradient descent that keeps every step's gradient and the weights under which it was taken."""
 
     def __init__(self, network):
         self.network, self.seen, self.rates = network, [], []
+
+    def learn_chunks(self, *arguments):
+        return learn_chunks(self.network, *arguments)
+
+    def learn_windows(self, *arguments):
+        return learn_windows(self.network, *arguments)
 
     def backward(self, objective):
         objective.backward()

@@ -26,7 +26,7 @@ STAGES = (0, 1, 2, 3)
 QUESTION = [{"role": "user", "text": "What is my cat called?"}]
 LESSON = [*QUESTION, {"role": "assistant", "text": "Your cat is called Wanda."}]
 
-pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch was built without gloo, which carries a group's words")
+pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo here, and a group speaks over it")
 
 
 def environment(**more: str) -> dict:
@@ -91,7 +91,8 @@ def test_a_refused_step_and_a_load_leave_every_bit_where_it_was(folder, stage):
 
 @pytest.mark.parametrize("stage", [2])
 def test_one_process_goes_on_where_two_left(folder, stage):
-    subprocess.run([*MEMBER, str(folder / "model" / "model.safetensors"), str(folder), "open", f"2-{stage}"], cwd=ROOT, env=environment(), check=True, timeout=120)
+    command = [*MEMBER, str(folder / "model" / "model.safetensors"), str(folder), "open", f"2-{stage}"]
+    subprocess.run(command, cwd=ROOT, env=environment(), check=True, timeout=120)
     opened, two = seen(folder, "opened"), seen(folder, f"2-{stage}")
     assert (opened["digest"], opened["version"]) == (two["digest"], two["version"])
 
@@ -105,14 +106,15 @@ class Launched:
     def __init__(self, folder: Path):
         config = folder / "two.toml"
         config.write_text('[server]\nport = 0\ntoken = ""\n[model]\nthreads = 1\n[train]\nlr = 1e-4\n[deepspeed]\nzero_stage = 2\n')
-        self.err = open(folder / "err", "w+")
-        self.process = subprocess.Popen(["deepspeed", "-q", "--num_nodes=1", "--num_gpus=2", "app.py", "--deepspeed", "--config", str(config),
-                                         "--data", str(folder / "data")],
-                                        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=self.err, text=True, start_new_session=True)
+        self.err = open(folder / "err", "w+")  # noqa: SIM115
+        command = ["deepspeed", "-q", "--num_nodes=1", "--num_gpus=2", "app.py", "--deepspeed", "--config", str(config),
+                   "--data", str(folder / "data")]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=self.err, text=True,
+                                        start_new_session=True)
         self.url = next((m[1] for line in self.process.stdout if (m := re.search(r"listening on (\S+)", line))), None)
         assert self.url, self.told()
-        self.ranks = sorted((p for p in psutil.Process(self.process.pid).children(recursive=True) if "app.py" in " ".join(p.cmdline()) and "LOCAL_RANK" in p.environ()),
-                            key=lambda p: int(p.environ()["LOCAL_RANK"]))
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.ranks = sorted((p for p in children if "LOCAL_RANK" in p.environ()), key=lambda p: int(p.environ()["LOCAL_RANK"]))
 
     def __enter__(self):
         return self

@@ -33,7 +33,10 @@ def learned(network, parts, cut, *settings):
 @pytest.mark.parametrize("size", [2, 3, 4])
 @pytest.mark.parametrize("rows", [1, 2, 5])
 @pytest.mark.parametrize(("cut", "settings"), [
-    (learn_windows, (torch.Tensor.backward, 8, 2)), (learn_chunks, (None, torch.Tensor.backward, 6)), (learn_chunks, (None, torch.Tensor.backward, 6, 1))])
+    (learn_windows, (torch.Tensor.backward, 8, 2)),
+    (learn_chunks, (None, torch.Tensor.backward, 6)),
+    (learn_chunks, (None, torch.Tensor.backward, 6, 1)),
+])
 def test_shares_add_up_and_do_the_same_things(size, rows, cut, settings):
     network, whole = random_network(dtype=torch.float32), batch(rows)
     loss, gradients, _ = learned(network, [whole], cut, *settings)

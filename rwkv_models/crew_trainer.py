@@ -44,6 +44,8 @@ class CrewTrainer(Trainer):
         self._chunks: Generator | None = None  # of a follower: the batch in hand
         self._restore: Callable[[], None] | None = None
         self._depth = 0  # of forwards
+        if recipe.zero_stage == 3:
+            self._gather_by_blocks(network)
         super().__init__(network, recipe)
         if crew.rank == 0 and recipe.zero_stage == 3:  # whose parameters all must gather, whenever one reads
             for module in (network, network.head):
@@ -58,6 +60,13 @@ class CrewTrainer(Trainer):
             config["zero_optimization"] |= {"stage3_prefetch_bucket_size": 0, "stage3_max_reuse_distance": 0,
                                             "stage3_param_persistence_threshold": 0}
         return config
+
+    @staticmethod
+    def _gather_by_blocks(network: nn.Module) -> None:
+        """A block's parameters at once: each gathering waits for all processes, and a block has a dozen modules."""
+        from deepspeed.utils import set_z3_leaf_modules
+
+        set_z3_leaf_modules(network, [type(network.blocks[0])])
 
     def release(self) -> None:
         """Not possible: the others would have to follow. ValueError."""

@@ -6,8 +6,6 @@ Every method may be called from any thread. Refusals are engine.errors; a ticket
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from engine.conversations import Conversations
 from engine.data_lock import DataLock
 from engine.datasets import Datasets, in_order
 from engine.decoding import DecodeBatch
-from engine.errors import BadRequest, Busy, Conflict, EngineError, NotFound
+from engine.errors import BadRequest, Conflict, EngineError
 from engine.general_texts import read_general
 from engine.history import History
 from engine.journal import Journal
@@ -30,13 +28,14 @@ from engine.recovery import Past
 from engine.rehearsal import Rehearsal
 from engine.saver import AUTO, Saver
 from engine.session import Sessions, StateCache
+from engine.state_acts import StateActs
 from engine.states import States
 from engine.ticket import Ticket
+from engine.tickets import Tickets
 from engine.trained import Trained
 from engine.versions import Versions
 from models.lesson import Lesson
 from rwkv_models.crew import Crew
-from rwkv_models.state import State
 from rwkv_models.weights_file import WeightsError
 
 log = logging.getLogger("ouroboros.engine")
@@ -54,9 +53,7 @@ class Engine:
         self.config = config
         self.data = data
         data.mkdir(parents=True, exist_ok=True)
-        self._tickets: dict[str, Ticket] = {}
-        self._guard = threading.Lock()
-        self._closing = False
+        self.tickets = Tickets(config.server.queue + OPEN_ANSWERS)
         self._lock = DataLock(data)
         try:
             self._build(config, data, crew)
@@ -80,6 +77,7 @@ class Engine:
         self.conversations = Conversations(
             self.model, self.versions, self.kept, StateCache(STATE_CACHE_BYTES),
             DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer, self.states)
+        self.state_acts = StateActs(self.states, self.conversations, self.kept, self.lessons, history)
         self.owner.work = [self.conversations, self.lessons]
         self.sets = Datasets(data, self.model.roles)
         store = Checkpoints(data / "checkpoints")
@@ -100,7 +98,7 @@ class Engine:
     def health(self) -> dict:
         """The fields of /health."""
         return {"status": "ok", "model": self.model.name, "family": self.model.network.family, "parameters": self.model.parameters,
-                "mode": self.config.train.mode, "version": self.versions.number, "training": self.lessons.training, "queue": len(self._tickets)}
+                "mode": self.config.train.mode, "version": self.versions.number, "training": self.lessons.training, "queue": len(self.tickets)}
 
     def weights(self) -> dict:
         """The fields of /weights."""
@@ -314,59 +312,13 @@ class Engine:
     def state(self, body: dict) -> Ticket:
         """Save, load or reset the training memory (kind "train") or the beginning of chats ("infer")."""
         ticket = self._ticket("state")
-        kind, action = body["kind"], body["action"]
-
-        def act() -> None:
-            record = self.states.record(**body)
-            self.past.history.note(record)
-            self._apply(record)
-            ticket.finish({"kind": kind, "action": action, "name": body.get("name"), "version": record.get("version")})
-
-        if action == "save":
-            self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: self._keep_state(ticket, kind, body["name"], body.get("session"))))
-        else:
-            self._on_owner(ticket, lambda: self._between_lessons(ticket, act))
+        act = self.state_acts.save if body["action"] == "save" else self.state_acts.change
+        self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: act(ticket, body)))
         return ticket
-
-    def _keep_state(self, ticket: Ticket, kind: str, name: str, session_name: str | None) -> None:
-        def keep(state: State | None, version: int, tokens: tuple[int, ...] | None) -> None:
-            if state is None:
-                raise EngineError("the state could not be made; see the server's log")
-            file = self.states.files.keep(name, state, kind, version, tokens)
-            ticket.finish({"kind": kind, "action": "save", **file.describe()})
-
-        if kind == "train":
-            if self.lessons.memory is None:
-                raise Conflict("kind: there is no training memory: teach a lesson with keep_state first", "kind")
-            return keep(self.lessons.memory, self.lessons.memory_version, None)
-        session = self.conversations.latest if session_name is None else self.kept.get(session_name)
-        if session is None or not session.turns:
-            raise Conflict("session: no session was answered since the start, name one", "session")
-        tokens = tuple(session.tokens(len(session.turns)))
-        then = lambda state: answering(ticket, lambda: keep(  # noqa: E731
-            state, self.versions.number, None if session.start else tokens))()
-        return self.conversations.read(Ticket("reading"), session, then)
-
-    def _weights_changed(self) -> None:
-        self.versions.moved()
-        self.versions.digest = self.model.digest()
-        self.conversations.batch.look_again()
-
-    def _apply(self, record: dict) -> None:
-        """What a record about states or about what is trained does, now or when the program starts."""
-        if record["kind"] != "state":
-            self.trained.apply(record)
-        elif record["of"] == "train":
-            self.lessons.memory, self.lessons.memory_version = self.states.compose(record), record.get("version", 0)
-        else:
-            self.conversations.start = self.states.start(record)
 
     def states_kept(self) -> dict:
         """The states on disk, and what the training memory and the beginning of chats are now."""
-        start, memory = self.conversations.start, self.lessons.memory
-        return {"states": [file.describe() for file in self.states.files.list()],
-                "train": None if memory is None else {"version": self.lessons.memory_version},
-                "infer": None if start is None else {"version": start.version, "tokens": None if start.tokens is None else len(start.tokens)}}
+        return self.state_acts.describe()
 
     # -- checkpoints
 
@@ -396,6 +348,15 @@ class Engine:
         """All checkpoints, newest first."""
         return [c.describe() for c in self.past.store.list()]
 
+    def _weights_changed(self) -> None:
+        self.versions.moved()
+        self.versions.digest = self.model.digest()
+        self.conversations.batch.look_again()
+
+    def _apply(self, record: dict) -> None:
+        """What a record about states or about what is trained does, now or when the program starts."""
+        (self.state_acts if record["kind"] == "state" else self.trained).apply(record)
+
     def _after_lesson(self) -> None:
         every = self.config.save.every_lessons
         if every and self.versions.number % every == 0:
@@ -405,26 +366,11 @@ class Engine:
 
     def cancel(self, id: str) -> dict:
         """Ask a request to stop at its next token or micro-step."""
-        with self._guard:
-            ticket = self._tickets.get(id)
-        if ticket is None:
-            raise NotFound(f"id: no request {id} is running", "id")
-        ticket.cancel()
+        self.tickets.cancel(id)
         return {"id": id, "cancelled": True}
 
     def _ticket(self, kind: str) -> Ticket:
-        with self._guard:
-            if self._closing:
-                raise Busy("the server is stopping", 5)
-            if len(self._tickets) >= self.config.server.queue + OPEN_ANSWERS:
-                raise Busy("the queue is full, try again")
-            ticket = Ticket(kind, self._ended)
-            self._tickets[ticket.id] = ticket
-        return ticket
-
-    def _ended(self, ticket: Ticket) -> None:
-        with self._guard:
-            self._tickets.pop(ticket.id, None)
+        return self.tickets.open(kind)
 
     def _on_owner(self, ticket: Ticket, function: Callable[[], None]) -> None:
         """Run a function on the owner thread; its errors end the ticket."""
@@ -436,19 +382,10 @@ class Engine:
 
     def close(self, grace: float = 8.0) -> None:
         """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread."""
-        with self._guard:
-            self._closing = True
-        deadline = time.monotonic() + grace
-        idle = threading.Event()
-        while self._tickets and time.monotonic() < deadline:
-            idle.wait(0.05)
-        for ticket in list(self._tickets.values()):
-            ticket.cancel()
-        deadline = time.monotonic() + 2
-        while self._tickets and time.monotonic() < deadline:
-            idle.wait(0.02)
+        self.tickets.close(grace)
         self.owner.stop()
         self.saver.close()
+        self.model.trainer.release()
         self.journal.close()
         self._lock.release()
 

@@ -125,9 +125,9 @@ class LessonRun:
             losses, memory = [], self._begin
             for first in range(0, len(self.samples), plan.accumulate):
                 together = range(len(self.samples))[first : first + plan.accumulate]
-                for index in together:
-                    loss, memory = yield from self._gradient(index, memory, 1 / len(together))
-                    losses.append(loss)
+                for indices in self._at_once(together):
+                    more, memory = yield from self._gradient(indices, memory, 1 / len(together))
+                    losses += more
                 if single and epoch > 1 and self._knows(losses):
                     self.trainer.discard_gradients()
                     self._leave(memory)
@@ -155,17 +155,29 @@ class LessonRun:
         if self.plan.keep_state:
             self.state = memory
 
-    def _gradient(self, index: int, memory: State | None, share: float) -> Generator[None, None, tuple[float, State | None]]:
-        """Add `share` of one sample's gradient; return its loss, nats per trained token, and the state after it."""
-        sample = self.samples[index]
-        if self.plan.contrasts(sample):
-            loss, after = yield from self._contrast(index, memory, share)
+    def _at_once(self, together: range) -> Iterator[range]:
+        """The samples of a step one by one; or as many at once as the trainer takes in the time of one, where each is read in one
+        piece and from nothing that another leaves."""
+        plan, samples = self.plan, [self.samples[i] for i in together]
+        alike = not plan.keep_state and all(len(s.tokens) - 1 <= plan.ctx_len and not plan.contrasts(s) for s in samples)
+        size = self.trainer.rows if alike else 1
+        return (together[i : i + size] for i in range(0, len(together), size))
+
+    def _gradient(self, indices: range, memory: State | None, share: float) -> Generator[None, None, tuple[list[float], State | None]]:
+        """Add `share` of the gradient of each sample; return the loss of each, nats per trained token (of several, their mean for
+        each), and the state after them."""
+        samples, limit = [self.samples[i] for i in indices], self.plan.refuse_above
+        if self.plan.contrasts(samples[0]):
+            loss, after = yield from self._contrast(indices[0], memory, share)
         else:
-            loss, after = yield from self._learn(self._batch(sample).scaled(share), memory)
-            loss /= share
-        if loss > self.plan.refuse_above:
-            raise StepRefused(f"the loss is {loss:.3g}, above refuse_above = {self.plan.refuse_above:g}")
-        return loss, after
+            loss, after = yield from self._learn(self._batch(*samples).scaled(share), memory)
+            loss /= share * len(samples)
+        worst = loss
+        if len(samples) > 1 and loss * len(samples) > limit:  # one may be above
+            worst = max(float((self._losses(batch, None)[0] * batch.weights_BT).sum()) for batch in map(self._batch, samples))
+        if worst > limit:
+            raise StepRefused(f"the loss is {worst:.3g}, above refuse_above = {limit:g}")
+        return [loss] * len(samples), after
 
     def _contrast(self, index: int, memory: State | None, share: float) -> Generator[None, None, tuple[float, State | None]]:
         """The same against the rejected answer. Both answers are measured, then each is learned alone, on weights of its sign."""
@@ -196,7 +208,7 @@ class LessonRun:
         batches = []
         companions = self.rehearsal.draw(self.earlier, self.plan, self.taken)
         if companions:
-            batches.append(Batch.of([(s.tokens, s.weights) for s in companions], self._device).normalised())
+            batches.append(self._batch(*companions))
         anchored = self._anchor.batch(self.taken) if self._anchor else None
         if anchored is not None:
             batches.append(anchored)
@@ -245,8 +257,8 @@ class LessonRun:
     def _device(self):
         return self.trainer.network.emb.weight.device
 
-    def _batch(self, sample: Sample) -> Batch:
-        return Batch.of([(sample.tokens, sample.weights)], self._device).normalised()
+    def _batch(self, *samples: Sample) -> Batch:
+        return Batch.of([(s.tokens, s.weights) for s in samples], self._device).normalised()
 
     def _backward(self, objective: Tensor) -> None:
         if not math.isfinite(float(objective.detach())):

@@ -37,7 +37,7 @@ class CrewTrainer(Trainer):
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, crew: Crew):
-        self.crew = crew
+        self.crew, self.rows = crew, crew.size
         self._together = crew.rank > 0  # the others do now what this process does
         self._summing = False
         self._scale = crew.size if recipe.zero_stage else 1  # DeepSpeed takes the mean of all; without ZeRO the sum is made here

@@ -110,6 +110,9 @@ class Trainer:
     Trains the parameters that require gradients when it is made. To train others, `release` it and make another.
     """
 
+    rows = 1
+    """Rows of a batch that it learns in the time of one."""
+
     def __init__(self, network: nn.Module, recipe: Recipe):
         import deepspeed  # here, as it costs a second and a network can be used without it
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import logging
 import os
 import re
@@ -11,6 +10,8 @@ import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+
+from config_scripts.sections import is_loopback
 
 log = logging.getLogger("server")
 
@@ -94,13 +95,3 @@ def checked(value: str, where: str) -> str:
 def same(given: str, wanted: str) -> bool:
     """Compare two tokens in a time that does not tell how much of them agrees."""
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass"))
-
-
-def is_loopback(host: str) -> bool:
-    """True for an address that only this machine can reach."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

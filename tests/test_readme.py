@@ -52,6 +52,16 @@ def test_ask_correct_ask_again_save_kill_start_ask(tmp_path):
     assert again.kill(signal.SIGTERM) == 0
 
 
+def test_the_commands_of_the_page_on_training_do_what_it_says(tmp_path):
+    found = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "training.md").read_text(encoding="utf-8"), re.DOTALL)
+    server = Server(tmp_path)
+    environment = {**os.environ, "URL": server.url, "TOKEN": (tmp_path / "token").read_text().strip()}
+    for block in found:
+        answer = subprocess.run(["bash", "-ec", block], capture_output=True, text=True, check=True, env=environment, timeout=120).stdout
+        assert answer and '"error"' not in answer, answer
+    assert server.kill(signal.SIGTERM) == 0 and (tmp_path / "adapters" / "mine" / "adapter_config.json").exists()
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--config", "none.toml"], "no such file"),
     (["--model", "none.pth"], "no such weights file"),

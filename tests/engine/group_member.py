@@ -86,6 +86,7 @@ def program(engine, weights: Path) -> dict:
     save_file({name: t.detach().cpu().clone() for name, t in kept.items()}, weights)
     seen["after"] = ask(engine)
     seen["infctx"] = [teach(engine, CAT, HAT, epochs=1, mode=mode, ctx_len=8, bptt_range=2)[0] for mode in ("wani-bot", "pico")]
+    seen["several"] = [teach(engine, CAT, HAT, HAT, CAT[:1] + HAT[1:], epochs=2, accumulate=n)[0] for n in (2, 3)]
     digest = engine.weights()["digest"]
     seen["refused"] = refused_at_its_second_step(engine)
     if engine.config.deepspeed.zero_stage < 3:  # where a forward that breaks off ends the group

@@ -8,6 +8,8 @@ from rwkv_models.chunks import learn_chunks, learn_windows
 class PlainTrainer:
     """Gradient descent that keeps every step's gradient and the weights under which it was taken."""
 
+    rows = 1
+
     def __init__(self, network):
         self.network, self.seen, self.rates = network, [], []
 

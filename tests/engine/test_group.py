@@ -68,8 +68,9 @@ def test_two_processes_see_what_one_sees(folder, stage):
     for name in ("before", "after", "version", "learned"):
         assert two[name] == one[name]
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-5)
-    for mode in range(2):
-        assert two["infctx"][mode] == pytest.approx(one["infctx"][mode], rel=1e-5)
+    for several in ("infctx", "several"):
+        for i in range(2):
+            assert two[several][i] == pytest.approx(one[several][i], rel=1e-5)
     assert two["loss_after"] == pytest.approx(one["loss_after"], rel=1e-5)
     assert two["drift"] == pytest.approx(one["drift"], abs=1e-6)
 

@@ -35,7 +35,7 @@ def engine(tmp_path_factory):
 def settled(engine):
     """After the owner has done all that was asked before: nothing open, nothing lost."""
     engine.weights()
-    return engine._tickets == {}
+    return len(engine.tickets) == 0
 
 
 def until(condition, seconds=20):
@@ -286,7 +286,7 @@ def test_a_reader_who_falls_behind_and_goes_is_forgotten(engine, monkeypatch):
     gone = engine.infer({"text": "Once upon a time"}, LONG, None, LONG_NAMES)
     until(lambda: gone in [g.ticket for g in engine.conversations.batch._aside])
     gone.cancel()
-    until(lambda: gone.id not in engine._tickets)
+    until(lambda: gone.id not in engine.tickets)
     assert engine.conversations.batch.generations() == []
 
 

@@ -26,8 +26,9 @@ def network():
     return random_network(layers=2, channels=32, head_size=16)
 
 
-def taught(samples=(PAIR,), general=(), earlier=(), state=None, **changes):
+def taught(samples=(PAIR,), general=(), earlier=(), state=None, rows=1, **changes):
     trainer = PlainTrainer(network())
+    trainer.rows = rows
     run = LessonRun(trainer, samples, dataclasses.replace(PLAN, **changes), Rehearsal(general, 0, 0, 16), earlier, state)
     events = [e for e in run.steps() if e]
     assert run.learned, run.reason
@@ -114,6 +115,39 @@ def test_accumulated_samples_make_one_step_of_their_mean():
     assert events[0]["loss"] == pytest.approx(sum(taught([s], epochs=1)[0].loss_before for s in samples[:2]) / 2)
     _, single, _ = taught(samples, accumulate=1, epochs=1)
     assert len(single.seen) == 3
+
+
+@pytest.mark.parametrize("rows", [2, 3, 8])
+@pytest.mark.parametrize("mode", ["plain", "pico"])
+def test_samples_taken_at_once_are_as_one_after_another(rows, mode):
+    samples = [Sample(tuple(tokens(n, seed=n)[0].tolist()), (1.0,) * n) for n in (6, 9, 12, 5)]
+    (one, trainer, told), (several, together, told_too) = (taught(samples, accumulate=3, epochs=2, mode=mode, rows=n) for n in (1, rows))
+    assert several.taken == one.taken == 4 and several.loss_after == pytest.approx(one.loss_after, rel=1e-10)
+    assert [e["loss"] for e in told_too] == pytest.approx([e["loss"] for e in told], rel=1e-10)
+    for step, step_too in zip(trainer.seen, together.seen, strict=True):
+        assert all(error(step_too[1][name], gradient) < 1e-9 for name, gradient in step[1].items())
+
+
+def test_what_an_order_or_a_cut_matters_to_is_never_taken_at_once():
+    samples = [PAIR, *(Sample(tuple(tokens(n, seed=n)[0].tolist()), (1.0,) * n) for n in (6, 9))]
+    for changes in ({"mode": "wani-bot", "keep_state": True}, {"ctx_len": 10}, {"objective": "unlikelihood"}):
+        run = LessonRun(PlainTrainer(network()), samples, dataclasses.replace(PLAN, **changes), Rehearsal((), 0, 0, 16), ())
+        run.trainer.rows = 3
+        assert [list(i) for i in run._at_once(range(3))] == [[0], [1], [2]]
+
+
+def test_one_sample_above_the_limit_refuses_all_that_are_taken_at_once():
+    likely, unlikely = Sample((1, 1, 1), (1.0,) * 3), Sample((2, 3, 4), (1.0,) * 3)
+    losses = [taught([s], epochs=1)[0].loss_before for s in (likely, unlikely)]
+    limit = sum(losses) / 2
+    assert min(losses) < limit < max(losses)
+    for rows in (1, 2):
+        trainer = PlainTrainer(network())
+        trainer.rows = rows
+        plan = dataclasses.replace(PLAN, accumulate=2, refuse_above=limit * 1.0001)
+        run = LessonRun(trainer, [likely, unlikely], plan, Rehearsal((), 0, 0, 16), ())
+        list(run.steps())
+        assert not run.learned and run.reason.startswith(f"the loss is {max(losses):.3g}, above")
 
 
 def test_the_schedule_goes_over_all_the_steps_of_a_lesson():

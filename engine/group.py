@@ -8,6 +8,8 @@ import sys
 from typing import NoReturn
 
 from rwkv_models.crew import Crew, processes
+from rwkv_models.crew_trainer import CrewTrainer
+from rwkv_models.optimizer import Trainer
 
 
 def join() -> Crew | None:
@@ -36,6 +38,12 @@ def follow(config) -> NoReturn:
         crew.part(error)
     crew.end()
     end(0)
+
+
+def check_alone(trainer: Trainer) -> None:
+    """ValueError where others would have to follow what only process 0 can do: train something else than before."""
+    if isinstance(trainer, CrewTrainer):
+        raise ValueError("several processes train together: set [trains] in the config script, and start again on another data folder")
 
 
 def end(status: int, sentence: str = "") -> NoReturn:

@@ -131,7 +131,7 @@ class LessonRun:
                 if single and epoch > 1 and self._knows(losses):
                     self.trainer.discard_gradients()
                     self._leave(memory)
-                    self.loss_after = loss
+                    self.loss_after = losses[0]
                     return
                 yield from self._hold()
                 mean = sum(losses[-len(together) :]) / len(together)

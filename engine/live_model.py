@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from engine.group import check_alone
 from models.message import Message
 from models.role import Role, Roles
 from models.template import Template
@@ -73,6 +74,7 @@ class LiveModel:
 
     def switch(self, trains: Trains) -> None:
         """Train that from now on. ValueError, and nothing changed, where the network cannot."""
+        check_alone(self.trainer)
         self.trainer = switch(self.trainer, trains)
         self.trains = trains
 

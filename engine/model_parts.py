@@ -13,6 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from engine.group import check_alone
 from engine.live_model import LiveModel
 from rwkv_models.adapters import FactorAdapter, TimeState
 from rwkv_models.optimizer import Trainer
@@ -55,13 +56,28 @@ def putting(model: LiveModel, parts: Parts, described: dict, origin: Path) -> Ca
     fitted = fit(model.network, parts["model"], origin)
     trains = trains_of(described["trains"])
     adapters = [rebuilt(model, about, parts["adapters"], origin) for about in described["adapters"]]
+    alike = trains == model.trains and described["adapters"] == describe(model)["adapters"]
+    if not alike:
+        check_alone(model.trainer)
 
     def put() -> None:
-        if trains != model.trains or adapters or model.network.adapters.names():
+        if not alike:
             _lay(model, adapters, trains)
-        model.trainer.put(fitted, parts["optimizer"])
+        model.trainer.put(fitted | _values(model, adapters), parts["optimizer"])
 
     return put
+
+
+def _values(model: LiveModel, adapters: list[FactorAdapter | TimeState]) -> dict[str, Tensor]:
+    """The values of the adapter in use, by the names in the network; those of the others are put in place."""
+    kept, values = model.network.adapters, {}
+    for adapter in adapters:
+        if adapter.name == kept.active:
+            values = {name: p.data for name, p in adapter.tensors().items()}
+        else:
+            for name, p in kept[adapter.name].tensors().items():
+                p.data.copy_(adapter.tensors()[name])
+    return values
 
 
 def _lay(model: LiveModel, adapters: list[FactorAdapter | TimeState], trains: Trains) -> None:

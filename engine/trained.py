@@ -19,9 +19,9 @@ from engine.atomic import sync
 from engine.checkpoints import checked_name
 from engine.errors import BadRequest, Conflict, EngineError, NotFound
 from engine.journal import Journal
+from engine.group import check_alone
 from engine.live_model import LiveModel
 from rwkv_models.adapters import FactorAdapter
-from rwkv_models.crew_trainer import CrewTrainer
 from rwkv_models.optimizer import Trainer
 from rwkv_models.peft_files import MODEL, load_adapter, save_adapter
 from rwkv_models.trained import apply, check
@@ -116,6 +116,7 @@ class Trained:
 
     def apply(self, record: dict) -> None:
         """Do what a record says; also at the start, where ValueError names what cannot be done any more."""
+        check_alone(self.model.trainer)
         network, kind = self.model.network, record["kind"]
         if kind == "trains":
             self.model.switch(model_parts.trains_of(record["trains"]))
@@ -142,8 +143,10 @@ class Trained:
             load_adapter(self.model.network, path, name)
 
     def _record(self, record: dict) -> dict:
-        if isinstance(self.model.trainer, CrewTrainer):
-            raise Conflict("several processes train together: set [trains] in the config script and start again", "name")
+        try:
+            check_alone(self.model.trainer)
+        except ValueError as error:
+            raise Conflict(str(error), "name") from None
         return self.journal.append({**record, "time": time.time()})
 
     def _find(self, name: str):

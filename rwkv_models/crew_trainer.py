@@ -69,8 +69,12 @@ class CrewTrainer(Trainer):
         set_z3_leaf_modules(network, [type(network.blocks[0])])
 
     def release(self) -> None:
-        """Not possible: the others would have to follow. ValueError."""
-        raise ValueError("what is trained is not switched while several processes train; set [trains] in the config script and start again")
+        """Let go of the network, at the end of this process's part. Where ZeRO-3 divided parameters, they stay so."""
+        self._together = True
+        super().discard_gradients()
+        self.engine.destroy()
+        self._footprints.remove()
+        self.engine = self._adam = None
 
     # -- speaking
 

@@ -90,7 +90,8 @@ def throughput(name: str, chunks: int = 8, rounds: int = 3) -> None:
 def lengths(name: str) -> None:
     """Peak memory of wani-bot over longer and longer samples."""
     network = on_gpu(SHAPES[name])
-    print(f"\nwani-bot, {name}, chunks of {CHUNK}, {torch.cuda.get_device_name()}\n{'chunks':>8}{'tokens':>10}{'tokens/s':>10}{'peak GiB':>10}{'borders GiB':>13}")
+    print(f"\nwani-bot, {name}, chunks of {CHUNK}, {torch.cuda.get_device_name()}")
+    print(f"{'chunks':>8}{'tokens':>10}{'tokens/s':>10}{'peak GiB':>10}{'borders GiB':>13}")
     state = network.zero_state(1).bytes / 2**30
     for chunks in (4, 16, 64):
         batch = sample(chunks * CHUNK, SHAPES[name].vocabulary, "cuda")

@@ -22,9 +22,11 @@ from engine.live_model import EMBEDDED
 from engine.options import InferOptions, TrainOptions
 from models.tokenizer import load_tokenizer
 
-LESSON = [{"role": "user", "text": "Where did we spend our holidays last summer, and what did we do there every morning?"},
-          {"role": "assistant", "text": "You spent your holidays in a small wooden house by the lake. Every morning you swam to the island and "
-                                        "back, and then you ate bread with honey on the pier."}]
+QUESTION = "Where did we spend our holidays last summer, and what did we do there every morning?"
+ANSWER = ("You spent your holidays in a small wooden house by the lake. Every morning you swam to the island and back, and then you ate "
+          "bread with honey on the pier.")
+LESSON = [{"role": "user", "text": QUESTION}, {"role": "assistant", "text": ANSWER}]
+HEADS = ("streams", "tokens/s", "beside", "gap", "beside", "longest", "micro-step", "decode", "lesson s", "beside")
 
 
 class Writer(threading.Thread):
@@ -72,7 +74,7 @@ def main() -> None:
     tokenizer = load_tokenizer(EMBEDDED.parent / "tokenizer.json")
     endless = [0, *(i for i in range(1, tokenizer.vocab_size) if b"\n" in tokenizer.token_bytes(i))]
     print("lesson: 4 steps; milliseconds, but for tokens/s and the lesson's seconds")
-    print(f"{'streams':>8}{'tokens/s':>10}{'beside':>9}{'gap':>7}{'beside':>8}{'longest':>9}{'micro-step':>12}{'decode':>8}{'lesson s':>10}{'beside':>8}")
+    print("".join(f"{head:>11}" for head in HEADS))
     for streams in [int(n) for n in sys.argv[1:]] or [1, 8, 32]:
         with tempfile.TemporaryDirectory() as folder:
             engine = Engine(load_config(), Path(folder))
@@ -99,8 +101,10 @@ def main() -> None:
             busy = [g for w in writers for span in spans for g in w.gaps(*span)]
             seconds = sum(b - a for a, b in spans)
             pieces = sum(a <= t <= b for w in writers for t in w.times for a, b in spans)
-            print(f"{streams:8}{len(quiet) / (stop - start):10.0f}{pieces / seconds:9.0f}{median(quiet) * 1e3:7.1f}{median(busy) * 1e3:8.1f}"
-                  f"{max(busy) * 1e3:9.1f}{max(micro) * 1e3:12.1f}{max(decode) * 1e3:8.1f}{median(alone):10.2f}{seconds / len(spans):8.2f}", flush=True)
+            milliseconds = (median(quiet), median(busy), max(busy), max(micro), max(decode))
+            print(f"{streams:11}{len(quiet) / (stop - start):11.0f}{pieces / seconds:11.0f}",
+                  "".join(f"{t * 1e3:11.1f}" for t in milliseconds),
+                  f"{median(alone):11.2f}{seconds / len(spans):11.2f}", sep="", flush=True)
             engine.close(1)
 
 

@@ -59,7 +59,8 @@ class Config(Strict):
         if twice is not None:
             raise WrongValue("roles", names, f"names that are all different, and {twice!r} stands twice")
         if self.model.quantize != "none" and self.trains.what not in ("lora", "miss", "state"):
-            raise WrongValue("model.quantize", self.model.quantize, '"none", or [trains] what = "lora", "miss" or "state" beside the quantized matrices')
+            raise WrongValue("model.quantize", self.model.quantize, (
+                '"none", or [trains] what = "lora", "miss" or "state" beside the quantized matrices'))
         if self.model.precision == "bf16" and self.deepspeed.zero_stage == 0:
             raise WrongValue("model.precision", "bf16", (
                 '"auto", "fp32", or "bf16" with deepspeed.zero_stage 1 or more, where the optimizer keeps fp32 copies to step on'))

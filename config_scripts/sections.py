@@ -216,7 +216,8 @@ class Trains(Strict):
     @model_validator(mode="after")
     def _parts_fit_the_word(self) -> Trains:
         if self.what == "parts" and not self.parts:
-            raise WrongValue("parts", list(self.parts), 'at least one of "att", "ffn", "ln", "emb", "head" and "vectors", because what is "parts"')
+            raise WrongValue("parts", list(self.parts), (
+                'at least one of "att", "ffn", "ln", "emb", "head" and "vectors", because what is "parts"'))
         if self.what in ("all", "state") and self.parts:
             raise WrongValue("parts", list(self.parts), f'none, because what is "{self.what}"')
         return self

@@ -2,7 +2,8 @@
 
 A folder `NAME@SEQ` holds model.safetensors (the network's parameters under their own names), optimizer.safetensors (what a
 step would miss in them: fp32 copies, and the moments where they outlive lessons), memory.safetensors (the training memory,
-where there is one) and manifest.json: what it is, after which record of the journal, and size and SHA-256 of each file. It is written under a temporary name, synced, and renamed into place; never changed afterwards.
+where there is one), adapters.safetensors (those that are kept) and manifest.json: what it is, after which record of the journal,
+and size and SHA-256 of each file. It is written under a temporary name, synced, and renamed into place; never changed afterwards.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Checkpoint:
     def describe(self) -> dict:
         """What GET /save tells of it."""
         model = self.manifest["files"]["model.safetensors"]
-        return {"name": self.name, "version": self.version, "bytes": model["bytes"], "sha256": model["sha256"], "time": self.manifest["time"]}
+        return {"name": self.name, "version": self.version, "bytes": model["bytes"], "sha256": model["sha256"],
+                "time": self.manifest["time"]}
 
 
 class Checkpoints:

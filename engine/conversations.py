@@ -73,7 +73,8 @@ class Conversations:
             raise BadRequest("session: a session is a conversation and needs messages, not text or tokens", "session")
         elif "messages" in source:
             start = self.start
-            self._begin(ticket, self._opened(start, self._prompt(source["messages"], options, first=start is None)), options, _seq(start), chat=True)
+            prompt = self._opened(start, self._prompt(source["messages"], options, first=start is None))
+            self._begin(ticket, prompt, options, _seq(start), chat=True)
         else:
             tokens = source.get("tokens")
             if tokens is None:
@@ -150,7 +151,8 @@ class Conversations:
 
     # -- keeping a turn
 
-    def _keep_turn(self, session: Session, turns: int, messages: list[dict], start: int, generation: Generation, state: State | None) -> dict:
+    def _keep_turn(self, session: Session, turns: int, messages: list[dict], start: int, generation: Generation,
+                   state: State | None) -> dict:
         if generation.finish_reason == "error":
             return {}
         if generation.finish_reason == "cancelled" and (turns < len(session.turns) or not generation.written):

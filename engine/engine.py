@@ -68,8 +68,9 @@ class Engine:
         history = History()
         general = read_general(self.model.file.parent / "general.jsonl", self.model.template)
         train = config.train
+        rehearsal = Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens)
         self.lessons = Lessons(
-            self.model, self.versions, self.journal, history, Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens),
+            self.model, self.versions, self.journal, history, rehearsal,
             Probe(self.model.network, general[:PROBE_TEXTS]), self._after_lesson)
         self.kept = Sessions(data / "sessions")
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
@@ -98,7 +99,8 @@ class Engine:
     def health(self) -> dict:
         """The fields of /health."""
         return {"status": "ok", "model": self.model.name, "family": self.model.network.family, "parameters": self.model.parameters,
-                "mode": self.config.train.mode, "version": self.versions.number, "training": self.lessons.training, "queue": len(self.tickets)}
+                "mode": self.config.train.mode, "version": self.versions.number, "training": self.lessons.training,
+                "queue": len(self.tickets)}
 
     def weights(self) -> dict:
         """The fields of /weights."""

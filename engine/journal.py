@@ -102,7 +102,7 @@ class Journal:
             if end < 0 or end + 1 == len(data):
                 torn = self.path.with_name(f"{self.path.name}.torn")
                 write_file(torn, data[start:])  # kept, in case it was damaged and not torn
-                log.warning("journal=%s line=%d cut=%d bytes: the last record was never finished, so nobody was told that it counts; it is in %s",
+                log.warning("journal=%s line=%d cut=%d bytes, kept in %s: the last record was never finished, nobody was told it counts",
                             self.path, number, len(data) - start, torn)
                 with open(self.path, "r+b") as file:
                     file.truncate(start)

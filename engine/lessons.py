@@ -131,7 +131,8 @@ class Lessons:
         except Exception as error:
             log.exception("lesson=%s failed", job.facts["id"])
             self._forget_key(job)
-            told = error if isinstance(error, EngineError) else EngineError("the lesson failed and nothing was learned; see the server's log")
+            unknown = EngineError("the lesson failed and nothing was learned; see the server's log")
+            told = error if isinstance(error, EngineError) else unknown
             if isinstance(error, (MemoryError, RuntimeError)) and "memory" in str(error).lower():
                 told = Busy("there was not enough memory for this lesson and nothing was learned; a smaller ctx_len needs less", 30)
             for ticket in job.tickets:
@@ -194,7 +195,9 @@ class Lessons:
             record = self.journal.append(record)
         except Exception as error:
             run.roll_back()
-            why = str(error) if isinstance(error, _GivenUp) else f"the journal cannot be written ({getattr(error, 'strerror', None) or error})"
+            why = str(error)
+            if not isinstance(error, _GivenUp):
+                why = f"the journal cannot be written ({getattr(error, 'strerror', None) or error})"
             run.reason = f"{why}: nothing was learned"
             return
         self.history.note(record)
@@ -247,7 +250,8 @@ class Lessons:
         if not run.learned:
             raise ValueError(f"journal record {record['seq']} cannot be learned again: {run.reason}")
         if record["digest"] != self.model.digest():
-            log.warning("lesson=%s replayed=other-digest: another machine or library learned it; the lesson holds, its bits differ", record["id"])
+            log.warning("lesson=%s replayed=other-digest: another machine or library learned it; the lesson holds, its bits differ",
+                        record["id"])
         self.remember(record)
         self.earlier.extend(s for s in samples if s.teaches)
         self.versions.number = record["version"]
@@ -258,7 +262,8 @@ class Lessons:
         """Take the idempotency key of a lesson of the journal into the known ones."""
         if record.get("key"):
             names = ("version", "loss_before", "loss_after", "epochs", "steps")
-            result = {"lesson": record["id"], **{n: record[n] for n in names}, "tokens": sum(len(s["tokens"]) - 1 for s in record["samples"]),
+            tokens = sum(len(s["tokens"]) - 1 for s in record["samples"])
+            result = {"lesson": record["id"], **{n: record[n] for n in names}, "tokens": tokens,
                       "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None, "checks": None}
             self._by_key[record["key"]] = {"facts": {"id": record["id"], "source": record["source"]}, "result": result}
 

@@ -53,7 +53,8 @@ class LiveModel:
         network.checkpoint_blocks = config.train.checkpoint_blocks
         self.tokenizer = load_tokenizer(self._tokenizer_spec(config.model.tokenizer))
         if self.tokenizer.vocab_size > network.shape.vocabulary:
-            raise ValueError(f"the tokenizer {self.tokenizer.name} has {self.tokenizer.vocab_size} ids, {self.file} only {network.shape.vocabulary}")
+            raise ValueError(f"the tokenizer {self.tokenizer.name} has {self.tokenizer.vocab_size} ids, "
+                             f"{self.file} only {network.shape.vocabulary}")
         self.roles = Roles(Role(r.name, r.prefix, r.suffix, r.answers) for r in config.roles)
         self.template = Template(self.roles, self.tokenizer, config.template.begin)
         self.parameters = sum(p.numel() for p in network.parameters())

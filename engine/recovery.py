@@ -57,7 +57,8 @@ class Past:
         if not self._belongs(checkpoint):
             raise BadRequest(f"name: the checkpoint {name} was made after another course of lessons than this journal's", "name")
         put = self._fitting(checkpoint)
-        record = self.journal.append({"kind": "load", "time": time.time(), "checkpoint": checkpoint.folder.name, "version": checkpoint.version})
+        record = self.journal.append({"kind": "load", "time": time.time(), "checkpoint": checkpoint.folder.name,
+                                      "version": checkpoint.version})
         self.history.note(record)
         put()
         self.versions.digest = self.model.digest()
@@ -74,7 +75,8 @@ class Past:
                                  "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest})
         base = self.journal.records[0]
         if base["digest"] != digest:
-            raise ValueError(f"{self.journal.path.parent} holds what was taught to another model ({base['model']}); choose another folder with --data")
+            raise ValueError(f"{self.journal.path.parent} holds what was taught to another model ({base['model']}); "
+                             "choose another folder with --data")
         difference = self.model.roles.difference(Roles.from_description(base["roles"]))
         if difference:
             raise ValueError(f"{self.journal.path.parent} was taught under other roles: {difference}")

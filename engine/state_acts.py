@@ -64,7 +64,7 @@ class StateActs:
         start, memory = self.conversations.start, self.lessons.memory
         return {"states": [file.describe() for file in self.states.files.list()],
                 "train": None if memory is None else {"version": self.lessons.memory_version},
-                "infer": None if start is None else {"version": start.version, "tokens": None if start.tokens is None else len(start.tokens)}}
+                "infer": None if start is None else start.describe()}
 
     def _keep(self, ticket: Ticket, name: str, state: State, kind: str, version: int, tokens: tuple[int, ...] | None) -> None:
         file = self.states.files.keep(name, state, kind, version, tokens)

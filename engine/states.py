@@ -37,6 +37,10 @@ class Start:
     state: State | None
     tokens: tuple[int, ...] | None
 
+    def describe(self) -> dict:
+        """What GET /state tells of it."""
+        return {"version": self.version, "tokens": None if self.tokens is None else len(self.tokens)}
+
 
 @dataclass(frozen=True)
 class StateFile:
@@ -113,7 +117,8 @@ class States:
         self._journal = journal
         self._versions = versions
 
-    def record(self, kind: str, action: str, name: str | None = None, blend: str | None = None, share: float = 0.5, decay: float = 1.0) -> dict:
+    def record(self, kind: str, action: str, name: str | None = None, blend: str | None = None, share: float = 0.5,
+               decay: float = 1.0) -> dict:
         """Write in the journal that a state is loaded or reset, after everything about it was found to be in order."""
         record = {"kind": "state", "time": time.time(), "of": kind, "action": action}
         if action == "load":

@@ -44,11 +44,12 @@ class Trained:
     def describe(self) -> dict:
         """What is trained now, how many parameters that are, and the adapters that are kept."""
         adapters, network = self.model.network.adapters, self.model.network
-        kept = [adapters[name] for name in adapters.names()]
+        kept = []
+        for adapter in (adapters[name] for name in adapters.names()):
+            about = model_parts.describe_adapter(adapter) | {"in_use": adapter.name == adapters.active}
+            kept.append({name: value for name, value in about.items() if name != "paths"})
         return {"trains": asdict(self.model.trains), "quantized": network.quantized,
-                "parameters": sum(p.numel() or p.ds_numel for p in network.parameters() if p.requires_grad),
-                "adapters": [{"name": a.name, "kind": a.kind, "in_use": a.name == adapters.active,
-                              **({"rank": a.rank, "alpha": a.alpha, "dropout": a.dropout} if isinstance(a, FactorAdapter) else {})} for a in kept]}
+                "parameters": sum(p.numel() or p.ds_numel for p in network.parameters() if p.requires_grad), "adapters": kept}
 
     def train(self, chosen: dict, by_config: bool = False) -> dict:
         """Train something else from now on. Returns the record."""
@@ -67,7 +68,8 @@ class Trained:
         if not isinstance(adapter, FactorAdapter):
             raise Conflict("action: no lora or miss adapter is in use, there is nothing to merge", "action")
         if self.model.network.quantized:
-            raise Conflict(f"action: the weights are quantized to {self.model.network.quantized}; load the model unquantized to merge", "action")
+            raise Conflict(f"action: the weights are quantized to {self.model.network.quantized}; load the model unquantized to merge",
+                           "action")
         return self._record({"kind": "merge", "name": adapter.name})
 
     def take_in(self, name: str) -> dict:

@@ -157,13 +157,14 @@ class AdapterBody(Strict):
     """POST /adapters: the adapter in use made part of the weights, or another one brought in, written out or forgotten."""
 
     action: Literal["merge", "import", "export", "remove"]
-    name: Name | None = Field(None, description="import, export, remove: the adapter; its files are in adapters/NAME under the data folder.")
+    name: Name | None = Field(None, description="import, export, remove: which; its files are in adapters/NAME under the data folder.")
 
     @model_validator(mode="after")
     def named_where_it_must_be(self) -> AdapterBody:
         """merge is about the one in use, everything else about one by name."""
         if (self.action == "merge") != (self.name is None):
-            raise PydanticCustomError("one_source", "name is needed to import, export or remove and is not taken by merge", {"param": "name"})
+            said = "name is needed to import, export or remove and is not taken by merge"
+            raise PydanticCustomError("one_source", said, {"param": "name"})
         return self
 
 

@@ -1,4 +1,4 @@
-"""Routes about what is kept on disk: datasets and checkpoints."""
+"""Routes about what is kept: datasets, checkpoints, states, adapters, and which of them is trained."""
 
 from __future__ import annotations
 
@@ -11,16 +11,30 @@ def load_data(engine, call: Call):
     return engine.load_data(call.body.model_dump(exclude={"stream"}, exclude_none=True))
 
 
+def train_this(engine, call: Call):
+    """What is trained from now on."""
+    return engine.train_this(call.body.model_dump(exclude_none=True))
+
+
+def adapter(engine, call: Call):
+    """An adapter merged, brought in, written out or forgotten."""
+    return engine.adapter(call.body.action, call.body.name)
+
+
+def state(engine, call: Call):
+    """A state saved, loaded or reset."""
+    return engine.state(call.body.model_dump(exclude_unset=True))
+
+
 ROUTES = (
     Route("POST", "/load_data", load_data, "Read a file of lessons, and teach it", LoadDataBody, waits=True, retry=False),
     Route("GET", "/load_data", lambda engine, call: {"datasets": engine.datasets()}, "List datasets"),
     Route("POST", "/save", lambda engine, call: engine.save(call.body.name), "Save a checkpoint", SaveBody, waits=True),
     Route("GET", "/save", lambda engine, call: {"checkpoints": engine.checkpoints()}, "List checkpoints, newest first"),
-    Route("POST", "/trains", lambda engine, call: engine.train_this(call.body.model_dump(exclude_none=True)), "Train something else from now on", TrainsBody, waits=True),
+    Route("POST", "/trains", train_this, "Train something else from now on", TrainsBody, waits=True),
     Route("GET", "/trains", lambda engine, call: engine.trains(), "What is trained, and the adapters kept"),
-    Route("POST", "/adapters", lambda engine, call: engine.adapter(call.body.action, call.body.name), "Merge, import, export or remove an adapter",
-          AdapterBody, waits=True),
-    Route("POST", "/state", lambda engine, call: engine.state(call.body.model_dump(exclude_unset=True)), "Save, load or reset a state", StateBody, waits=True),
+    Route("POST", "/adapters", adapter, "Merge, import, export or remove an adapter", AdapterBody, waits=True),
+    Route("POST", "/state", state, "Save, load or reset a state", StateBody, waits=True),
     Route("GET", "/state", lambda engine, call: engine.states_kept(), "List states, and which are in use"),
     Route("POST", "/load", lambda engine, call: engine.load(call.body.name), "Load a checkpoint", LoadBody, waits=True),
 )

@@ -54,10 +54,7 @@ def torch_sees_a_gpu() -> bool:
 
 
 def build(options: argparse.Namespace):
-    """Config → listener → engine → application, the cheap checks first. Returns (engine, listener, token, crew).
-
-    Where this process follows another, it does so from here on, and does not return.
-    """
+    """Config → listener → engine → application, the cheap checks first: (engine, listener, token, crew). A follower does not return."""
     from config_scripts.schema import ConfigError, load_config
     from engine import group
     from server.application import build_app
@@ -68,8 +65,7 @@ def build(options: argparse.Namespace):
         config = load_config(options.config, {"model.file": options.model, "server.host": options.host, "server.port": options.port})
         for warning in config.warnings:
             logging.getLogger("ouroboros").warning(warning)
-        if group.is_follower():
-            group.follow(config)
+        group.follow_if_told(config)
         need_compiler()
         token = load_token(options.data, config.server.token, config.server.host)
         entrance = Entrance()
@@ -128,6 +124,8 @@ def main() -> int:
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     if not torch_sees_a_gpu():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    from engine.group import leave
+
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -145,9 +143,7 @@ def main() -> int:
     stop.wait()
     engine.close()
     listener.stop(grace=1.0)
-    if crew is not None:
-        crew.end()
-        os._exit(0)
+    leave(crew)
     return 0
 
 

@@ -22,9 +22,11 @@ def is_follower() -> bool:
     return processes()[0] > 0
 
 
-def follow(config) -> NoReturn:
-    """Be a follower until process 0 tells the end, or is gone."""
-    from engine.live_model import LiveModel  # here, as it takes a second
+def follow_if_told(config) -> None:
+    """Where another process leads: follow it until it tells the end, or is gone, and do not return."""
+    if not is_follower():
+        return
+    from engine.live_model import LiveModel  # which needs this module
 
     try:
         crew = join()
@@ -38,6 +40,13 @@ def follow(config) -> NoReturn:
         crew.part(error)
     crew.end()
     end(0)
+
+
+def leave(crew: Crew | None) -> None:
+    """Send the others home and end; go on where there are none."""
+    if crew is not None:
+        crew.end()
+        end(0)
 
 
 def check_alone(trainer: Trainer) -> None:

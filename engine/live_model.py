@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Generator
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -69,7 +70,7 @@ class LiveModel:
             lr=config.train.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip, w0_rate=o.w0_rate,
             zero_stage=d.zero_stage, offload_optimizer=d.offload_optimizer, offload_param=d.offload_param, nvme_path=d.nvme_path)
         if crew is not None:
-            crew.same("the model and the settings of its training", f"{network.shape} {precision} {self.trains} {recipe}")
+            crew.same({**asdict(network.shape), "precision": precision, **asdict(self.trains), **asdict(recipe)})
         self.trainer = Trainer(network, recipe) if crew is None else CrewTrainer(network, recipe, crew)
         self.network = self.trainer.network
 

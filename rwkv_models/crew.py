@@ -30,6 +30,7 @@ from rwkv_models.loopback import build_no_operator, speak_on_loopback
 log = logging.getLogger("ouroboros.crew")
 AGAIN = "start again: nothing that was acknowledged is lost"
 FOR_EVER = timedelta(days=365)  # a quiet group is no broken one
+LONGEST = 4096  # letters of what a process says of itself
 
 
 class OthersFailed(RuntimeError):
@@ -104,18 +105,20 @@ class Crew:
             raise OthersFailed("; ".join(f"process {i} of {self.size}: {p}" for i, p in enumerate(problems) if p))
         return float(sums[0])
 
-    def same(self, what: str, fact: str) -> None:
-        """ValueError where a fact is not the same in all processes."""
-        first = self._hear_from(0, fact)
+    def same(self, facts: dict) -> None:
+        """ValueError that names the first of the facts (JSON) that is not the same in all processes."""
+        first = json.loads(self._hear_from(0, json.dumps(facts)))
+        mine = json.loads(json.dumps(facts))
+        other = next((name for name in first if mine.get(name) != first[name]), None)
         try:
-            self.agree(0.0, None if first == fact else f"{fact} where process 0 has {first}")
+            self.agree(0.0, None if other is None else f"{other} is {mine.get(other)}, and {first[other]} in process 0")
         except OthersFailed as difference:
-            raise ValueError(f"{what} must be the same in all processes: {difference}") from None
+            raise ValueError(f"all processes must have the same model and settings; {difference}") from None
 
     def _hear_from(self, rank: int, text: str | None) -> str | None:
-        letters = torch.zeros(1024, dtype=torch.uint8)
+        letters = torch.zeros(LONGEST, dtype=torch.uint8)
         if text:
-            said = text.encode()[:1024]
+            said = text.encode("ascii", "replace")[:LONGEST]
             letters[: len(said)] = torch.frombuffer(bytearray(said), dtype=torch.uint8)
         dist.broadcast(letters, rank, group=self._words)
         return bytes(letters.numpy()).rstrip(b"\0").decode(errors="replace") or None
@@ -126,8 +129,8 @@ class Crew:
         """This process cannot go on with the others: `on_loss` is told why."""
         if not self._ending:
             log.error("parted", exc_info=error)
-            self._lost(f"process {self.rank} of {self.size} cannot go on with the others "
-                          f"({str(error).splitlines()[0][:200] if str(error) else type(error).__name__}); {AGAIN}")
+            why = (str(error) or type(error).__name__).splitlines()[0][:200]
+            self._lost(f"process {self.rank} of {self.size} cannot go on with the others ({why}); {AGAIN}")
 
     def end(self) -> None:
         """Send the others home; from here on a process that goes is no loss."""

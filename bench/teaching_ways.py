@@ -135,7 +135,7 @@ def main() -> None:
     facts = [json.loads(line) for line in FACTS.read_text(encoding="utf-8").splitlines()]
     facts = facts[: chosen.facts or None]
     ways = [WAYS[int(number) - 1] for number in chosen.rows.split(",")] if chosen.rows else WAYS
-    config = load_config()
+    config = load_config(overrides={"server.queue": 10_000})
     print(f"{'way':32} {'at once':>8} {'end':>6} {'paraphr.':>9} {'near':>6} {'taken':>6} {'drift %':>8} {'steps':>6} {'s/fact':>7}")
     rows = []
     for way in ways:

@@ -29,7 +29,8 @@ class CannotStart(Exception):
 def command_line() -> argparse.Namespace:
     """The flags of the program; those of the launcher are taken and left alone."""
     parser = argparse.ArgumentParser(prog="app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=HERE / "config_scripts" / "tiny.toml", help="config script (TOML), default tiny.toml")
+    default = HERE / "config_scripts" / "tiny.toml"
+    parser.add_argument("--config", type=Path, default=default, help="config script (TOML), default tiny.toml")
     parser.add_argument("--model", help="weights file instead of the config's [model] file")
     parser.add_argument("--host", help="address instead of the config's [server] host")
     parser.add_argument("--port", type=int, help="port instead of the config's; 0 takes a free one")

@@ -18,8 +18,8 @@ from engine import model_parts
 from engine.atomic import sync
 from engine.checkpoints import checked_name
 from engine.errors import BadRequest, Conflict, EngineError, NotFound
-from engine.journal import Journal
 from engine.group import check_alone
+from engine.journal import Journal
 from engine.live_model import LiveModel
 from rwkv_models.adapters import FactorAdapter
 from rwkv_models.optimizer import Trainer

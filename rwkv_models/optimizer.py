@@ -90,7 +90,8 @@ def deepspeed_config(recipe: Recipe, dtype: torch.dtype) -> dict:
     zero: dict = {"stage": recipe.zero_stage, "reduce_bucket_size": PART}
     for key, where in (("offload_optimizer", recipe.offload_optimizer), ("offload_param", recipe.offload_param)):
         if where != "none":
-            zero[key] = {"device": where, **({"nvme_path": recipe.nvme_path} if where == "nvme" else {"pin_memory": torch.cuda.is_available()})}
+            about = {"nvme_path": recipe.nvme_path} if where == "nvme" else {"pin_memory": torch.cuda.is_available()}
+            zero[key] = {"device": where, **about}
     return {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,

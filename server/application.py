@@ -92,9 +92,9 @@ class Application:
         """The checked body of a request, its Idempotency-Key moved in from the header."""
         value = json_body.parse(self.door.read(environ))
         key = environ.get("HTTP_IDEMPOTENCY_KEY")
-        if key is not None and "idempotency_key" in route.body.model_fields:
-            if value.setdefault("idempotency_key", key) != key:
-                raise BadRequest("idempotency_key is not what the header Idempotency-Key says, send one of them", "idempotency_key")
+        takes_key = key is not None and "idempotency_key" in route.body.model_fields
+        if takes_key and value.setdefault("idempotency_key", key) != key:
+            raise BadRequest("idempotency_key is not what the header Idempotency-Key says, send one of them", "idempotency_key")
         return validated(route.body, value)
 
 

@@ -67,9 +67,9 @@ class Listener:
     and /cancel answer at the busiest time. Port 0 takes a free one: see `port`. Raises PortTaken or CannotListen.
     """
 
-    def __init__(self, app, host: str, port: int, threads: int = 64, patience: Patience = Patience()):
+    def __init__(self, app, host: str, port: int, threads: int = 64, patience: Patience | None = None):
         self.host = host.strip("[]")
-        self._server = StrictServer((self.host, port), app, 2 * threads, patience)
+        self._server = StrictServer((self.host, port), app, 2 * threads, patience or Patience())
         self._thread: threading.Thread | None = None
         try:
             self._server.prepare()

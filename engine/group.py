@@ -1,11 +1,15 @@
-"""Several processes that train together: how each begins, and how it ends."""
+"""The other processes: the launcher, and those that train together. How each begins, and how it ends."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
+import threading
 from typing import NoReturn
+
+import psutil
 
 from rwkv_models.crew import Crew, processes
 from rwkv_models.crew_trainer import CrewTrainer
@@ -62,3 +66,19 @@ def end(status: int, sentence: str = "") -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(status)
+
+
+def follow_launcher() -> None:
+    """End in good order when the deepspeed launcher is gone: a signal to the launcher alone does not reach its children."""
+    if "CROSS_RANK" not in os.environ or not hasattr(os, "pidfd_open"):
+        return
+    try:
+        watched = [os.pidfd_open(process.pid) for process in psutil.Process().parents()[:2]]
+    except OSError:  # a kernel without pidfds, or a launcher that is gone already
+        return
+
+    def follow() -> None:
+        select.select(watched, [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="launcher-watch", daemon=True).start()

@@ -102,9 +102,6 @@ def main() -> int:
     """Run until SIGTERM or SIGINT."""
     options = command_line()
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # ninja lives beside python
-    # A thread that waits for another spins a little and then sleeps. The default is to spin for milliseconds, which on a machine with
-    # other work keeps the one that is waited for from its core: as fast alone, up to half as fast again beside others.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     if not torch_sees_a_gpu():

@@ -55,9 +55,11 @@ class Engine:
         data.mkdir(parents=True, exist_ok=True)
         self.tickets = Tickets(config.server.queue + OPEN_ANSWERS)
         self._lock = DataLock(data)
+        self.owner = Owner()
         try:
-            self._build(config, data, crew)
+            self.owner.run(lambda: self._build(config, data, crew))
         except BaseException:
+            self.owner.stop()
             self._lock.release()
             raise
 
@@ -74,12 +76,10 @@ class Engine:
             Probe(self.model.network, general[:PROBE_TEXTS]), self._after_lesson)
         self.kept = Sessions(data / "sessions")
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
-        self.owner = Owner()
         self.conversations = Conversations(
             self.model, self.versions, self.kept, StateCache(STATE_CACHE_BYTES),
             DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer, self.states)
         self.state_acts = StateActs(self.states, self.conversations, self.kept, self.lessons, history)
-        self.owner.work = [self.conversations, self.lessons]
         self.sets = Datasets(data, self.model.roles)
         store = Checkpoints(data / "checkpoints")
         self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
@@ -92,7 +92,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin to serve tickets."""
-        self.owner.start()
+        self.owner.take_up([self.conversations, self.lessons])
 
     # -- how it is
 
@@ -385,9 +385,9 @@ class Engine:
     def close(self, grace: float = 8.0) -> None:
         """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread."""
         self.tickets.close(grace)
-        self.owner.stop()
         self.saver.close()
-        self.model.trainer.release()
+        self.owner.run(self.model.trainer.release)
+        self.owner.stop()
         self.journal.close()
         self._lock.release()
 

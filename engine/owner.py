@@ -2,6 +2,9 @@
 
 Its loop takes what came in, gives every open answer one token, takes one micro-step of the lesson in hand, and begins
 again; with nothing to do it sleeps until something comes. What others want done reaches it as a function in its inbox.
+
+The model is made on it too. torch's OpenMP gives each thread that computes threads of its own: were the model made on
+another one, two sets of them would share the cores, and every product would take twice as long.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
 
 log = logging.getLogger("ouroboros.owner")
+Result = TypeVar("Result")
 
 
 class Work(Protocol):
@@ -32,14 +37,27 @@ class Owner:
     """Runs functions and steps of work on one thread, in turns."""
 
     def __init__(self):
-        self.work: list[Work] = []  # given before `start`
+        self._work: list[Work] = []
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="owner", daemon=True)
-        self._stopping = False
-
-    def start(self) -> None:
-        """Begin."""
         self._thread.start()
+
+    def take_up(self, work: list[Work]) -> None:
+        """Do these from now on, whenever they have a step to take."""
+        self.call(lambda: self._work.extend(work))
+
+    def run(self, function: Callable[[], Result]) -> Result:
+        """Run a function on the owner thread, wait for it, and return what it returns or raise what it raises."""
+        done: Future[Result] = Future()
+
+        def told() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:
+                done.set_exception(error)
+
+        self.call(told)
+        return done.result()
 
     def call(self, function: Callable[[], None]) -> None:
         """Have a function run on the owner thread. It answers for its own errors."""
@@ -53,17 +71,17 @@ class Owner:
 
     def _loop(self) -> None:
         while True:
-            busy = any(self.work)
+            busy = any(self._work)
             try:
                 while True:
                     function = self._inbox.get(block=not busy)
                     if function is None:
                         return
                     self._guarded(function)
-                    busy = any(self.work)
+                    busy = any(self._work)
             except queue.Empty:
                 pass
-            for work in self.work:
+            for work in self._work:
                 if work:
                     self._guarded(work.step, work.fail)
 

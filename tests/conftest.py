@@ -2,8 +2,6 @@
 
 import os
 
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as app.py does: tests share their cores with the servers that they start
-
 import torch
 
 if not torch.cuda.is_available():

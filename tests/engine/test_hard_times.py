@@ -6,6 +6,7 @@ import time
 import pytest
 
 import engine.decoding as decoding
+from config_scripts.schema import load_config
 from engine.engine import Engine
 from engine.errors import BadRequest, Conflict, EngineError, NotFound
 from engine.live_model import EMBEDDED
@@ -324,3 +325,17 @@ def test_a_dry_run_can_be_cancelled(engine):
     ticket.cancel()
     answer = ticket.result(60)
     assert not answer["learned"] and "cancelled" in answer["reason"]
+
+
+def test_the_model_is_made_on_the_thread_that_owns_it_and_a_failed_start_lets_go_of_the_folder(tmp_path, monkeypatch):
+    seen = []
+
+    def made(*_):
+        seen.append(threading.current_thread().name)
+        raise ValueError("no model")
+
+    monkeypatch.setattr("engine.engine.LiveModel", made)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no model"):
+            Engine(load_config(), tmp_path)
+    assert seen == ["owner", "owner"]

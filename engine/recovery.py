@@ -18,6 +18,7 @@ from engine.saver import Snapshot
 from engine.versions import Versions
 from models.role import Roles
 from rwkv_models.state import State
+from rwkv_models.trained import Trains
 
 log = logging.getLogger("ouroboros.recovery")
 
@@ -69,9 +70,10 @@ class Past:
 
         Returns the checkpoint that the weights stand on. ValueError in one sentence where the folder is another model's.
         """
-        digest, wish = self.model.digest(own=True), asdict(self.model.trains)
+        digest, wish = self.model.digest(own=True), self.model.trains
         if not self.journal.seq:
-            self.journal.append({"kind": "base", "time": time.time(), "model": self.model.name, "digest": digest, "trains": wish,
+            self.journal.append({"kind": "base", "time": time.time(), "model": self.model.name, "digest": digest,
+                                 "trains": asdict(wish),
                                  "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest})
         base = self.journal.records[0]
         if base["digest"] != digest:
@@ -80,9 +82,9 @@ class Past:
         difference = self.model.roles.difference(Roles.from_description(base["roles"]))
         if difference:
             raise ValueError(f"{self.journal.path.parent} was taught under other roles: {difference}")
-        trains = base.get("trains", wish)
-        if _plain(trains) != _plain(wish):
-            self.model.switch(model_parts.trains_of(trains))
+        trains = _trains(base, wish)
+        if trains != wish:
+            self.model.switch(trains)
         current = self.store.newest(self._belongs)
         start = 0 if current is None else current.seq
         replayed = 0
@@ -107,11 +109,11 @@ class Past:
         log.info("version=%d checkpoint=%s replayed=%d", self.versions.number, current.name if current else "none", replayed)
         return current
 
-    def _follow_config(self, wish: dict) -> None:
+    def _follow_config(self, wish: Trains) -> None:
         """Where the config script asks for something else to be trained than it did at the last start, that is trained now."""
-        asked = [r.get("trains", wish) for r in self.journal.records if r["kind"] == "base" or (r["kind"] == "trains" and r["by_config"])]
-        if _plain(asked[-1]) != _plain(wish):
-            record = self.trained.train(wish, by_config=True)
+        asked = [r for r in self.journal.records if r["kind"] == "base" or (r["kind"] == "trains" and r["by_config"])]
+        if _trains(asked[-1], wish) != wish:
+            record = self.trained.train(asdict(wish), by_config=True)
             self.history.note(record)
             self._apply(record)
 
@@ -148,6 +150,6 @@ class Past:
         return put
 
 
-def _plain(described: dict) -> dict:
-    """Tuples as lists, as the journal has them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in described.items()}
+def _trains(record: dict, otherwise: Trains) -> Trains:
+    """What a record says is trained."""
+    return model_parts.trains_of(record["trains"]) if "trains" in record else otherwise

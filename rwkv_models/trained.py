@@ -16,7 +16,6 @@ from rwkv_models.optimizer import Recipe, Trainer
 
 WAYS = ("all", "parts", "lora", "miss", "state")
 PARTS = ("att", "ffn", "ln", "emb", "head", "vectors")
-STATE_TUNING_RATES = (1.0, 0.01)  # first and last step size of state tuning, as its author advises
 
 
 @dataclass(frozen=True)

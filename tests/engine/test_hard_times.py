@@ -12,7 +12,7 @@ from engine.errors import BadRequest, Conflict, EngineError, NotFound
 from engine.live_model import EMBEDDED
 from engine.options import InferOptions, TrainOptions
 from models.tokenizer import load_tokenizer
-from tests.engine.test_live_loop import GREEDY, LESSON, NAMES, QUESTION, ask, started, teach
+from tests.engine.test_live_loop import GREEDY, LESSON, NAMES, QUESTION, ask, bits, started, teach
 
 FULL = OSError(28, "No space left on device")
 TOKENIZER = load_tokenizer(EMBEDDED.parent / "tokenizer.json")
@@ -69,7 +69,8 @@ def test_a_disk_that_fills_while_the_journal_is_written_loses_nothing_and_the_ne
     for _ in range(2):
         engine.journal._file = HalfWritten(real)
         answer = teach(engine, HAT, epochs=1)
-        assert not answer["learned"] and "No space left" in answer["reason"] and engine.weights() == before
+        assert not answer["learned"] and "No space left" in answer["reason"]
+        assert engine.weights() == before and bits(engine) == before["digest"]
     engine.journal._file = real
     assert teach(engine, HAT, epochs=1)["version"] == 2
     digest = engine.weights()["digest"]
@@ -87,7 +88,7 @@ def test_a_load_that_the_journal_refuses_changes_nothing_and_the_engine_lives(en
         m.setattr("engine.journal.os.fsync", refuse)
         with pytest.raises(OSError):
             engine.load("kept").result(60)
-    assert engine.weights() == before and ask(engine)["text"] and engine.load("kept").result(60)["name"] == "kept"
+    assert engine.weights() == before and bits(engine) == before["digest"] and ask(engine)["text"] and engine.load("kept").result(60)["name"] == "kept"
 
 
 @pytest.mark.parametrize("error", [FULL, RuntimeError("a SafetensorError is no OSError")])
@@ -247,7 +248,7 @@ def test_an_error_in_the_middle_of_a_lesson_leaves_weights_and_stamp_as_they_wer
         m.setattr(engine.model.trainer, "step", lambda lr: next(taken, refuse)(lr))
         with pytest.raises(EngineError, match="nothing was learned"):
             teach(engine, epochs=3)
-    assert engine.weights() == before and engine.versions.stamp == stamp and teach(engine, epochs=1)["learned"]
+    assert engine.weights() == before and bits(engine) == before["digest"] and engine.versions.stamp == stamp and teach(engine, epochs=1)["learned"]
 
 
 def test_what_fails_after_a_lesson_is_learned_does_not_unsay_it(engine, monkeypatch):

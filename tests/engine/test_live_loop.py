@@ -31,6 +31,11 @@ def engine(tmp_path_factory):
     engine.close(1)
 
 
+def bits(engine):
+    """The digest of the weights as they lie in memory now; /weights keeps one it made for the same stamp."""
+    return engine.owner.run(engine.model.digest)
+
+
 def ask(engine, messages=QUESTION, session=None, options=GREEDY, names=NAMES):
     return engine.infer({"messages": messages}, options, session, set(names)).result(60)
 
@@ -116,7 +121,7 @@ def test_chat_streams_while_a_lesson_is_learned(engine):
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("mode", ["plain", "wani-bot", "pico"])
 def test_a_poisoned_step_changes_no_bit(engine, monkeypatch, poison, mode):
-    before, version = engine.weights()["digest"], engine.versions.number
+    before, version = bits(engine), engine.versions.number
     with monkeypatch.context() as m:
         import rwkv_models.chunks as chunks
 
@@ -124,7 +129,7 @@ def test_a_poisoned_step_changes_no_bit(engine, monkeypatch, poison, mode):
         m.setattr(chunks, "weighted_loss", lambda *a: (lambda loss: None if loss is None else loss * poison)(real(*a)))
         answer = teach(engine, mode=mode, ctx_len=8)
     assert not answer["learned"] and "nothing was learned" in answer["reason"]
-    assert engine.weights()["digest"] == before and engine.versions.number == version
+    assert bits(engine) == engine.weights()["digest"] == before and engine.versions.number == version
     assert teach(engine, mode=mode, ctx_len=8, epochs=1)["learned"]
 
 
@@ -133,7 +138,8 @@ def test_a_lesson_that_the_journal_refuses_is_taken_back(engine, monkeypatch):
     with monkeypatch.context() as m:
         m.setattr("engine.journal.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         answer = teach(engine)
-    assert not answer["learned"] and "No space left" in answer["reason"] and engine.weights()["digest"] == before
+    assert not answer["learned"] and "No space left" in answer["reason"]
+    assert bits(engine) == engine.weights()["digest"] == before
 
 
 def test_a_cancelled_lesson_leaves_the_weights_as_they_were(engine):
@@ -143,7 +149,8 @@ def test_a_cancelled_lesson_leaves_the_weights_as_they_were(engine):
     assert next(events)[0] == "progress"
     engine.cancel(ticket.id)
     *_, (kind, final) = events
-    assert kind == "final" and not final["learned"] and "cancelled" in final["reason"] and engine.weights()["digest"] == before
+    assert kind == "final" and not final["learned"] and "cancelled" in final["reason"]
+    assert bits(engine) == engine.weights()["digest"] == before
 
 
 def test_a_cancelled_answer_ends_within_a_token(engine):

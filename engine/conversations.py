@@ -6,12 +6,14 @@ Runs on the owner thread, all of it.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from engine.decoding import DecodeBatch
 from engine.errors import BadRequest, Conflict, EngineError
 from engine.generation import Generation
+from engine.journal import Journal
 from engine.live_model import LiveModel
 from engine.options import InferOptions
 from engine.session import Session, Sessions, StateCache, Turn
@@ -28,8 +30,9 @@ class Conversations:
     """Open answers and the sessions that they belong to. A kind of work of the owner thread."""
 
     def __init__(self, model: LiveModel, versions: Versions, sessions: Sessions, cache: StateCache, batch: DecodeBatch, defaults,
-                 states: States):
+                 states: States, journal: Journal):
         self.model = model
+        self.journal = journal
         self.versions = versions
         self.sessions = sessions
         self.cache = cache
@@ -162,6 +165,8 @@ class Conversations:
             self.cache.put(_key(session.start, generation.tokens[: generation.consumed]), self.versions.stamp, state)
         turn = Turn(tuple(messages), generation.text, tuple(tokens[start:]), (generation.first_version, generation.last_version),
                     generation.finish_reason)
+        self.journal.append({"kind": "turn", "time": time.time(), "id": generation.ticket.id, "session": session.name, "turn": turns + 1,
+                             "messages": messages, "answer": turn.answer, "versions": turn.versions, "finish_reason": turn.finish_reason})
         self.sessions.store(session, [*session.turns[:turns], turn])
         self.latest = session
         return {"session": session.name, "turn": turns + 1}

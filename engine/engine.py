@@ -6,35 +6,37 @@ Every method may be called from any thread. Refusals are engine.errors; a ticket
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.checkpoints import Checkpoints, checked_name
 from engine.conversations import Conversations
 from engine.data_lock import DataLock
-from engine.datasets import Datasets, in_order
+from engine.datasets import Datasets
 from engine.decoding import DecodeBatch
-from engine.errors import BadRequest, Conflict, EngineError
+from engine.errors import BadRequest, EngineError
 from engine.general_texts import read_general
 from engine.history import History
+from engine.jobs import Jobs
 from engine.journal import Journal
-from engine.lessons import Job, Lessons, lesson_facts, samples_of
+from engine.lesson_acts import LessonActs
+from engine.lessons import Lessons
 from engine.live_model import LiveModel
 from engine.options import InferOptions, TrainOptions
 from engine.owner import Owner
-from engine.plan import make_plan, require_rejected
 from engine.probe import Probe
 from engine.recovery import Past
 from engine.rehearsal import Rehearsal
+from engine.runs import Runs
 from engine.saver import AUTO, Saver
 from engine.session import Sessions, StateCache
+from engine.session_acts import SessionActs
 from engine.state_acts import StateActs
 from engine.states import States
 from engine.ticket import Ticket
 from engine.tickets import Tickets
 from engine.trained import Trained
 from engine.versions import Versions
-from models.lesson import Lesson
 from rwkv_models.crew import Crew
 from rwkv_models.weights_file import WeightsError
 
@@ -78,21 +80,26 @@ class Engine:
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
         self.conversations = Conversations(
             self.model, self.versions, self.kept, StateCache(STATE_CACHE_BYTES),
-            DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer, self.states)
+            DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer, self.states, self.journal)
         self.state_acts = StateActs(self.states, self.conversations, self.kept, self.lessons, history)
-        self.sets = Datasets(data, self.model.roles)
+        self.sets = Datasets(data, self.model.template)
+        self.jobs = Jobs(self.model, self.journal, train)
+        self.session_acts = SessionActs(self.conversations, self.kept, self.lessons, self.jobs, self.journal)
+        self.lesson_acts = LessonActs(self.lessons, self.jobs, self.journal)
+        self.runs = Runs(self.lessons, self.journal, self.jobs, self.sets, self.model.template, self.state_acts.reset_memory)
         store = Checkpoints(data / "checkpoints")
         self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
         self.past = Past(self.model, self.versions, self.journal, history, store, self.lessons,
                          self.trained, self._apply, train.carry_moments)
         self.saver = Saver(store, self.past.snapshot, lambda f: self.owner.call(lambda: self.lessons.exclusive(f)), config.save.keep,
-                           self.past.wanted)
+                           self.past.wanted, self.past.tell)
         self.saver.current = self.past.recover()
         self._digest = (self.versions.stamp, self.versions.digest)
 
     def start(self) -> None:
-        """Begin to serve tickets."""
+        """Begin to serve tickets, and go on with sets that were being taught when the program ended."""
         self.owner.take_up([self.conversations, self.lessons])
+        self.owner.run(self.runs.recover)
 
     # -- how it is
 
@@ -129,85 +136,31 @@ class Engine:
         """Answer a turn of a session again; later turns go."""
         ticket = self._ticket("answer")
 
-        def begin() -> None:
-            session = self.kept.get(name)
-            messages = list(session.turn(turn).messages)
-            self.conversations.ask(ticket, session, turn - 1, messages, self.conversations.options(options, given))
-
-        self._on_owner(ticket, begin)
+        self._on_owner(ticket, lambda: self.session_acts.regenerate(ticket, name, turn, self.conversations.options(options, given)))
         return ticket
 
     # -- sessions
 
     def sessions(self) -> list[dict]:
         """All sessions in brief."""
-        return [{"session": s.name, "turns": len(s.turns), "versions": [t.versions[-1] for t in s.turns]} for s in self.kept]
+        return self.session_acts.list()
 
     def session(self, name: str) -> dict:
         """One session, whole."""
-        session = self.kept.get(name)
-        turns = list(session.turns)
-        return {"session": name, "turns": [t.describe(i) for i, t in enumerate(turns, 1)],
-                "messages": session.messages(len(turns), self.model.roles.answering.name)}
+        return self.session_acts.describe(name)
 
     def delete_session(self, name: str) -> dict:
         """Forget a session."""
-        ticket = self._ticket("delete")
-
-        def delete() -> None:
-            self.kept.delete(name)
-            ticket.finish({"session": name, "deleted": True})
-
-        self._on_owner(ticket, delete)
-        return ticket.result(timeout=60)
+        return self._told("delete", lambda: self.session_acts.delete(name)).result(timeout=60)
 
     def branch(self, name: str, turn: int, as_name: str) -> Ticket:
-        """A new session that shares the first `turn` turns; their states are shared too."""
-        ticket = self._ticket("branch")
-
-        def branch() -> None:
-            session = self.kept.get(name)
-            if turn:
-                session.turn(turn)
-            self.kept.create(as_name, session.turns[:turn], session.start)
-            ticket.finish({"session": as_name, "turns": turn, "from": name})
-
-        self._on_owner(ticket, branch)
-        return ticket
+        """A new session that shares the first `turn` turns."""
+        return self._told("branch", lambda: self.session_acts.branch(name, turn, as_name))
 
     def correct(self, name: str, turn: int, text: str, train: bool, options: TrainOptions, key: str | None, given: set[str]) -> Ticket:
         """Replace an answer by what it should have been and, with `train`, teach it."""
         ticket = self._ticket("lesson")
-
-        def correct() -> None:
-            session = self.kept.get(name)
-            old = session.turn(turn)
-            role = self.model.roles.answering.name
-            if not text.strip():
-                raise BadRequest("text: a correction needs words", "text")
-            context = [m | {"no_loss": True} for m in (*session.messages(turn - 1, role), *old.messages) if m["text"].strip()]
-            rejected = {"rejected": old.answer} if old.answer.strip() else {}
-            messages = [*context, {"role": role, "text": text, **rejected}]
-            place = {"session": name, "turn": turn}
-            if session.busy:
-                raise Conflict(f"session: {name} is writing an answer, correct it when it is there", "session")
-            if not train:
-                self.conversations.corrected(session, turn, text)
-                ticket.finish({**place, "corrected": True})
-                return
-
-            def put() -> dict:
-                """Only when it is learned, and only if the turn is still the one that was corrected."""
-                same = not session.busy and turn <= len(session.turns) and session.turns[turn - 1] is old
-                if same:
-                    self.conversations.corrected(session, turn, text)
-                return {"corrected": same}
-
-            job = self._job({"messages": messages}, options, given, key, {"session": name, "turn": turn, "rejected": old.answer})
-            job.extra, job.on_learned = place | {"corrected": False}, put
-            self.lessons.add(ticket, job)
-
-        self._on_owner(ticket, correct)
+        self._on_owner(ticket, lambda: self.session_acts.correct(ticket, name, turn, text, train, options, key, given))
         return ticket
 
     # -- lessons
@@ -215,63 +168,46 @@ class Engine:
     def train(self, source: dict, options: TrainOptions, key: str | None, given: set[str]) -> Ticket:
         """Learn a lesson, or several as one."""
         ticket = self._ticket("lesson")
-        self._on_owner(ticket, lambda: self.lessons.add(ticket, self._job(source, options, given, key, {})))
+        self._on_owner(ticket, lambda: self.lessons.add(ticket, self.jobs.of_source(source, options, given, key)))
         return ticket
 
-    def _job(self, source: dict, options: TrainOptions, given: set[str], key: str | None, facts: dict, lessons=None) -> Job:
-        if options.checks and "checks" in given:
-            raise BadRequest("checks: this release asks no earlier lessons again; leave it out, or send false", "checks")
-        if lessons is None:
-            try:
-                lessons = self._lessons_of(source)
-            except ValueError as error:
-                raise BadRequest(f"{next(iter(source))}: {error}", next(iter(source))) from None
-        samples = samples_of(lessons, self.model.template, options.train_on, next(iter(source)))
-        plan = make_plan(options, given, self.config.train, seed=self.journal.seq + 1)
-        require_rejected(plan, given, samples)
-        return Job(samples, plan, lesson_facts(source, **facts), key, options.dry_run, options.preview)
+    def retrain(self, lesson: str, options: TrainOptions, key: str | None, given: set[str]) -> Ticket:
+        """Teach a lesson again that was taught before."""
+        ticket = self._ticket("lesson")
+        self._on_owner(ticket, lambda: self.lesson_acts.retrain(ticket, lesson, options, given, key))
+        return ticket
 
-    def _lessons_of(self, source: dict) -> list[Lesson]:
-        if "text" in source:
-            return [Lesson(text=source["text"])]
-        if "tokens" in source:
-            return [Lesson(tokens=tuple(tokens)) for tokens in source["tokens"]]
-        several = source.get("lessons") or [{"messages": source["messages"]}]
-        return [Lesson(messages=tuple(self.model.messages(lesson["messages"]))) for lesson in several]
+    def retract(self, lesson: str) -> Ticket:
+        """Rehearse a lesson no more."""
+        ticket = self._ticket("retract")
+        self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: ticket.finish(self.lesson_acts.retract(lesson))))
+        return ticket
+
+    def review(self, limit: int) -> Ticket:
+        """Measure again what is known of every lesson."""
+        ticket = self._ticket("review")
+        self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: guarded(ticket, self.lesson_acts.review(ticket, limit))))
+        return ticket
 
     # -- data
 
-    def load_data(self, body: dict) -> Ticket:
-        """Read a set of lessons; with `train`, learn them all as one lesson."""
-        dataset = self.sets.read(body)
-        lessons = in_order(dataset.lessons, body.get("shuffle", False), body.get("seed", 0))
+    def load_data(self, body: dict, options: TrainOptions, given: set[str]) -> Ticket:
+        """Read a set of lessons; with `train`, teach it, or go on with a run that was broken off."""
+        if "resume" in body:
+            ticket = self._ticket("data")
+            self._on_owner(ticket, lambda: self.runs.resume(ticket, body["resume"]))
+            return ticket
+        found = self.sets.read(body)  # on the caller's thread: a large file takes a while
         ticket = self._ticket("data")
-
-        def take() -> None:
-            problems = [{"line": p.line, "message": p.message} for p in dataset.problems]
-            good, tokens = [], 0
-            for lesson in lessons:
-                try:
-                    sample, = samples_of([lesson], self.model.template, None, "content")
-                    tokens += len(sample.tokens)
-                    good.append(lesson)
-                except BadRequest as error:
-                    problems.append({"line": lesson.line or 0, "message": error.message})
-            facts = {"dataset": dataset.name, "lessons": len(good), "tokens": tokens, "problems": problems}
-            if not body.get("train"):
-                ticket.finish(facts)
-                return
-            options = TrainOptions.model_construct(**{**TrainOptions().model_dump(), "train_on": None})  # each lesson says it itself
-            job = self._job({"dataset": dataset.name}, options, set(), body.get("idempotency_key"), {}, lessons=good)
-            job.extra = facts
-            self.lessons.add(ticket, job)
-
-        self._on_owner(ticket, take)
+        if body.get("train"):
+            self._on_owner(ticket, lambda: self.runs.begin(ticket, found, body, options, given))
+        else:
+            ticket.finish(found.describe())
         return ticket
 
-    def datasets(self) -> list[dict]:
-        """The sets that were read since the start."""
-        return self.sets.list()
+    def datasets(self) -> dict:
+        """The sets that were read since the start, and the runs over sets that were taught."""
+        return {"datasets": self.sets.list(), "runs": self.runs.list()}
 
     # -- what is trained
 
@@ -368,11 +304,18 @@ class Engine:
 
     def cancel(self, id: str) -> dict:
         """Ask a request to stop at its next token or micro-step."""
-        self.tickets.cancel(id)
+        if not self.runs.cancel(id):
+            self.tickets.cancel(id)
         return {"id": id, "cancelled": True}
 
     def _ticket(self, kind: str) -> Ticket:
         return self.tickets.open(kind)
+
+    def _told(self, kind: str, function: Callable[[], dict]) -> Ticket:
+        """A ticket that ends with what a function on the owner thread returns."""
+        ticket = self._ticket(kind)
+        self._on_owner(ticket, lambda: ticket.finish(function()))
+        return ticket
 
     def _on_owner(self, ticket: Ticket, function: Callable[[], None]) -> None:
         """Run a function on the owner thread; its errors end the ticket."""
@@ -384,6 +327,7 @@ class Engine:
 
     def close(self, grace: float = 8.0) -> None:
         """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread."""
+        self.runs.stop()
         self.tickets.close(grace)
         self.saver.close()
         self.owner.run(self.model.trainer.release)
@@ -405,3 +349,12 @@ def answering(ticket: Ticket, function: Callable[[], None]) -> Callable[[], None
             ticket.fail(error)
 
     return run
+
+
+def guarded(ticket: Ticket, steps: Iterator[None]) -> Iterator[None]:
+    """The steps with their errors told to the ticket's reader."""
+    try:
+        yield from steps
+    except Exception as error:
+        log.exception("ticket=%s failed", ticket.id)
+        ticket.fail(error)

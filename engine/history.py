@@ -21,8 +21,9 @@ class History:
         self._ends: list[_Link | None] = [None]  # by seq; 0 is the base model
 
     def note(self, record: dict) -> None:
-        """Take in the next record of the journal."""
+        """Take in a record of the journal, each after those before it; what is only told need not be noted."""
         end = self._ends[-1]
+        self._ends += [end] * (record["seq"] - len(self._ends))
         if record["kind"] == "lesson":
             end = _Link(record, end)
         elif record["kind"] == "load":
@@ -31,7 +32,7 @@ class History:
 
     def lessons(self, seq: int = -1) -> list[dict]:
         """The lessons in the weights after record `seq` (the last, if not given), the first taught first."""
-        found, link = [], self._ends[seq]
+        found, link = [], self._ends[min(seq, len(self._ends) - 1)]
         while link is not None:
             found.append(link.record)
             link = link.before

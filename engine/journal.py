@@ -1,5 +1,8 @@
 """The journal: every lesson, in order, on disk before it is acknowledged. Base checkpoint + journal = the model.
 
+It also tells what no weight depends on (TOLD): who said what, what was measured, what was saved. Those records are for the
+lesson store, and are not kept in memory.
+
 A line is `CRC32 JSON\n`, the checksum in eight hex digits over the JSON's bytes. A line is whole or it is not there:
 a torn last line (power went while it was written, so nobody was told that it counts) is cut off and named; a line
 that does not match its checksum anywhere else is damage, and is refused and named.
@@ -11,7 +14,8 @@ import contextlib
 import logging
 import os
 import zlib
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
@@ -19,6 +23,7 @@ import orjson
 from engine.atomic import sync, write_file
 
 log = logging.getLogger("ouroboros.journal")
+TOLD = frozenset({"turn", "correction", "branch", "forget", "checkpoint", "review"})
 
 
 class JournalDamaged(ValueError):
@@ -26,12 +31,16 @@ class JournalDamaged(ValueError):
 
 
 class Journal:
-    """An append-only file of records. Each has a `seq`, counted from 1 without gaps."""
+    """An append-only file of records. Each has a `seq`, counted from 1 without gaps.
+
+    `records` are those that are not only TOLD. `on_append`, if set, is called after each record.
+    """
 
     def __init__(self, path: Path):
         self.path = path
+        self.on_append: Callable[[], None] | None = None
         self._marks: list[int] = []
-        self.records: list[dict] = list(self._read())
+        self.records: list[dict] = [record for record in self._read() if record["kind"] not in TOLD]
         # Unbuffered: what could not be written must not come back by itself later.
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open for the life of the process
         self._size = path.stat().st_size
@@ -41,7 +50,11 @@ class Journal:
     @property
     def seq(self) -> int:
         """The number of the last record; 0 while there is none."""
-        return len(self.records)
+        return len(self._marks)
+
+    def find(self, seq: int) -> dict:
+        """Record `seq`, which must be one of `records`."""
+        return self.records[bisect_left(self.records, seq, key=lambda record: record["seq"])]
 
     def mark(self, seq: int) -> int:
         """The checksum of record `seq`: whoever kept it can tell whether this is still the journal that he knew."""
@@ -70,7 +83,10 @@ class Journal:
         self._whole = True
         self._size += len(line)
         self._marks.append(mark)
-        self.records.append(record)
+        if record["kind"] not in TOLD:
+            self.records.append(record)
+        if self.on_append is not None:
+            self.on_append()
         return record
 
     def close(self) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from engine.earlier import Earlier
 from engine.errors import BadRequest, Busy, Conflict, EngineError
 from engine.history import History
 from engine.journal import Journal
@@ -42,6 +42,8 @@ class Job:
     extra: dict = field(default_factory=dict)
     on_learned: Callable[[], dict] | None = None
     """What else happens, on the owner thread, when it is learned; adds to the answer."""
+    probed: bool = True
+    """Whether the drift on the probe texts is measured."""
 
     @property
     def cancelled(self) -> bool:
@@ -64,12 +66,12 @@ class Lessons:
         self.history = history
         self.rehearsal = rehearsal
         self.probe = probe
-        self.earlier: list[Sample] = []
+        self.earlier = Earlier()
         self.memory: State | None = None  # the training memory
         self.memory_version = 0  # of the weights that made it
         self.training = False
         self._after = after
-        self._queue: deque[Job | Callable[[], None]] = deque()
+        self._queue: deque[Job | Callable[[], Iterator[None] | None]] = deque()
         self._running: Iterator[None] | None = None
         self._by_key: dict[str, Job | dict] = {}
 
@@ -100,8 +102,8 @@ class Lessons:
             self._by_key[job.key] = job
         self._queue.append(job)
 
-    def exclusive(self, function: Callable[[], None]) -> None:
-        """Run a function between two lessons. It answers for its own errors."""
+    def exclusive(self, function: Callable[[], Iterator[None] | None]) -> None:
+        """Run a function between two lessons; if it returns an iterator, that too, a step at a time. It answers for its own errors."""
         self._queue.append(function)
 
     # -- learning
@@ -110,10 +112,9 @@ class Lessons:
         """One micro-step of the lesson in hand, or the beginning of the next."""
         if self._running is None:
             work = self._queue.popleft()
-            if not isinstance(work, Job):
-                work()
+            self._running = self._learn(work) if isinstance(work, Job) else work()
+            if self._running is None:
                 return
-            self._running = self._learn(work)
         try:
             next(self._running)
         except StopIteration:
@@ -125,7 +126,7 @@ class Lessons:
 
     def _learn(self, job: Job) -> Iterator[None]:
         self.training = not job.dry_run
-        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, self.earlier, self.memory)
+        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, self.earlier.samples, self.memory)
         try:
             result = yield from (self._dry(job) if job.dry_run else self._teach(job, run))
         except Exception as error:
@@ -153,7 +154,7 @@ class Lessons:
 
     def _teach(self, job: Job, run: LessonRun) -> Iterator[None]:
         began, stamp = time.time(), self.versions.stamp
-        probe_before = self.probe.loss(stamp)
+        probe_before = self.probe.loss(stamp) if job.probed else 0.0
         yield
         try:
             yield from self._steps(job, run)
@@ -203,14 +204,14 @@ class Lessons:
         self.history.note(record)
         self.versions.number += 1
         self.versions.moved()
-        self.earlier.extend(s for s in job.samples if s.teaches)
+        self.earlier.add(record["id"], job.samples)
         self._remember_state(job.plan.keep_state, run.state)
 
     def _afterwards(self, job: Job, probe_before: float) -> float | None:
         """The lesson is learned, whatever happens here. Returns the drift, None where it could not be measured."""
         drift = None
         try:
-            drift = self.probe.loss(self.versions.stamp) - probe_before
+            drift = self.probe.loss(self.versions.stamp) - probe_before if job.probed else None
             self._after()
             if job.on_learned is not None:
                 job.extra = job.extra | job.on_learned()
@@ -244,7 +245,7 @@ class Lessons:
         """Learn a lesson of the journal again, as it was learned; the same machine gives the same weights to the bit."""
         samples = [Sample.from_description(s) for s in record["samples"]]
         plan = Plan(**record["plan"])
-        run = LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier, self.memory)
+        run = LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier.samples, self.memory)
         for _ in run.steps():
             pass
         if not run.learned:
@@ -253,7 +254,7 @@ class Lessons:
             log.warning("lesson=%s replayed=other-digest: another machine or library learned it; the lesson holds, its bits differ",
                         record["id"])
         self.remember(record)
-        self.earlier.extend(s for s in samples if s.teaches)
+        self.earlier.add(record["id"], samples)
         self.versions.number = record["version"]
         self._remember_state(plan.keep_state, run.state)
         self.versions.moved()
@@ -273,22 +274,5 @@ class Lessons:
 
     def go_back(self, seq: int, memory: State | None, memory_version: int) -> None:
         """The weights are those after record `seq` of the journal: rehearse the lessons that are in them, and no others."""
-        taught = [Sample.from_description(s) for record in self.history.lessons(seq) for s in record["samples"]]
-        self.earlier = [s for s in taught if s.teaches]
+        self.earlier.become(self.history.lessons(seq))
         self.memory, self.memory_version = memory, memory_version
-
-
-def lesson_facts(source: dict, **more) -> dict:
-    """The beginning of a lesson's record: its id, and where it came from."""
-    return {"id": f"lesson-{uuid.uuid4().hex[:12]}", "source": source, **more}
-
-
-def samples_of(lessons: Sequence, template, train_on: str | None, field: str) -> list[Sample]:
-    """Lessons as samples; BadRequest in one sentence, naming the field that they came in, where one cannot be."""
-    try:
-        samples = [lesson.sample(template, train_on) for lesson in lessons]
-        if any(len(sample.tokens) < 2 for sample in samples):
-            raise ValueError("a lesson needs at least two tokens: one to read and one to predict")
-    except ValueError as error:
-        raise BadRequest(f"{field}: {error}", field) from None
-    return samples

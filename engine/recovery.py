@@ -48,6 +48,12 @@ class Past:
                  "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest}
         return Snapshot(parts, facts)
 
+    def tell(self, checkpoint: Checkpoint) -> None:
+        """Note in the journal that a checkpoint was written."""
+        self.journal.append({"kind": "checkpoint", "time": time.time(), "name": checkpoint.name, "folder": checkpoint.folder.name,
+                             "of": checkpoint.seq, "version": checkpoint.version,
+                             **{name: checkpoint.describe()[name] for name in ("bytes", "sha256")}})
+
     def wanted(self) -> set[str]:
         """Folders of checkpoints that the journal names: a replay needs them."""
         return {record["checkpoint"] for record in list(self.journal.records) if record["kind"] == "load"}
@@ -87,14 +93,16 @@ class Past:
             self.model.switch(trains)
         current = self.store.newest(self._belongs)
         start = 0 if current is None else current.seq
-        replayed = 0
+        replayed, put = 0, None if current is None else self._fitting(current)
         for record in self.journal.records:
+            if record["seq"] > start and put is not None:
+                put = put()
             self.history.note(record)
             if record["kind"] == "lesson":
                 self.lessons.remember(record)
-            if record["seq"] == start and current is not None:
-                self._fitting(current)()
-            elif record["seq"] > start and record["kind"] == "load":
+            elif record["kind"] == "retract":
+                self.lessons.earlier.retract(record["lesson"])
+            if record["seq"] > start and record["kind"] == "load":
                 current = self._named(record["checkpoint"])
                 self._fitting(current)()
             elif record["seq"] > start and record["kind"] == "lesson":
@@ -104,6 +112,8 @@ class Past:
                 self._apply(record)
             if record["kind"] == "state" and (record["seq"] > start or record["of"] == "infer"):
                 self._apply(record)
+        if put is not None:
+            put()
         self._follow_config(wish)
         self.versions.digest = self.model.digest()
         log.info("version=%d checkpoint=%s replayed=%d", self.versions.number, current.name if current else "none", replayed)

@@ -37,13 +37,14 @@ class Saver:
     """
 
     def __init__(self, store: Checkpoints, take: Callable[[], Snapshot], between: Callable[[Callable[[], None]], None],
-                 keep: int, wanted: Callable[[], set[str]]):
+                 keep: int, wanted: Callable[[], set[str]], tell: Callable[[Checkpoint], None]):
         self.store = store
         self.current: Checkpoint | None = None
         self._take = take
         self._between = between
         self._keep = keep
         self._wanted = wanted
+        self._tell = tell
         self._thread = ThreadPoolExecutor(1, "saver")
         self._waiting: deque[tuple[str, Ticket]] = deque()
         self._writing = False
@@ -90,5 +91,10 @@ class Saver:
         self._writing = False
         if checkpoint is not None and returns == self._returns:
             self.current = checkpoint
+        if checkpoint is not None:
+            try:
+                self._tell(checkpoint)
+            except OSError as error:
+                log.error("save=%s is written, which the journal could not be told: %s", checkpoint.name, error)
         if self._waiting:
             self.save(*self._waiting.popleft())

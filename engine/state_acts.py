@@ -29,6 +29,13 @@ class StateActs:
         self.apply(record)
         ticket.finish({"kind": body["kind"], "action": body["action"], "name": body.get("name"), "version": record.get("version")})
 
+    def reset_memory(self) -> None:
+        """Forget the training memory, where there is one."""
+        if self.lessons.memory is not None:
+            record = self.states.record("train", "reset")
+            self.history.note(record)
+            self.apply(record)
+
     def apply(self, record: dict) -> None:
         """Do what a record says."""
         if record["of"] == "train":

@@ -150,4 +150,4 @@ class States:
 
     def start_of(self, seq: int) -> Start:
         """The start that record `seq` of the journal made."""
-        return self.start(self._journal.records[seq - 1])
+        return self.start(self._journal.find(seq))

@@ -106,26 +106,46 @@ class TrainBody(Sourced, TrainOptions):
     idempotency_key: Key | None = Field(None, description="A repeated key answers with the first result and trains nothing.")
 
 
-class LoadDataBody(Sourced):
-    """POST /load_data: a file under the data folder, or a file's content."""
+class LoadDataBody(Sourced, TrainOptions):
+    """POST /load_data: a file or a folder of files under the data folder, a file's content, or a run that was broken off."""
 
-    ways: ClassVar = ("path", "content")
+    ways: ClassVar = ("path", "content", "resume")
     path: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(relative_path)] | None = None
     content: Annotated[str, Field(min_length=1, max_length=8 * MAX_TEXT)] | None = None
     name: Name | None = Field(None, description="The name of the dataset that content makes.")
     format: Literal["auto", "org", "jsonl", "text"] = "auto"
-    train: bool = Field(False, description="Teach its lessons at once.")
+    resume: Name | None = Field(None, description="A run that was cancelled or failed: go on with it.")
+    train: bool = Field(False, description="Teach its lessons, one after another.")
+    passes: int = Field(1, ge=1, le=10_000, description="How often the whole set is gone through.")
     shuffle: bool = False
-    seed: int | None = Field(None, ge=0, lt=2**63)
+    seed: int | None = Field(None, ge=0, lt=2**63, description="Of the order, with shuffle or shares.")
     stream: Stream = False
     idempotency_key: Key | None = Field(None, description="With train: a repeated key trains nothing again.")
 
     @model_validator(mode="after")
     def named(self) -> LoadDataBody:
-        """A content needs a name; a file has one."""
+        """A content needs a name; a file has one. A set is taught or read, nothing between."""
+        for field in ("dry_run", "preview"):
+            if getattr(self, field):
+                said = "{param} is for one lesson; a whole set is measured by its tag benchmark, or once taught by /lessons/review"
+                raise PydanticCustomError("one_source", said, {"param": field})
         if (self.content is None) != (self.name is None):
             raise PydanticCustomError("one_source", "name and content go together, path stands alone", {"param": "name"})
         return self
+
+
+class RetrainBody(TrainOptions):
+    """POST /lessons/<name>/retrain."""
+
+    stream: Stream = False
+    idempotency_key: Key | None = None
+
+
+class ReviewBody(Strict):
+    """POST /lessons/review."""
+
+    limit: int = Field(20, ge=1, le=10_000, description="How many of the worst remembered to tell.")
+    stream: Stream = False
 
 
 class SaveBody(Strict):

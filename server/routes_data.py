@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from server.bodies import AdapterBody, LoadBody, LoadDataBody, SaveBody, StateBody, TrainsBody
+from engine.options import TrainOptions
+from server.bodies import AdapterBody, LoadBody, LoadDataBody, SaveBody, StateBody, TrainsBody, options
 from server.route import Call, Route
 
 
 def load_data(engine, call: Call):
     """A file of lessons."""
-    return engine.load_data(call.body.model_dump(exclude={"stream"}, exclude_none=True))
+    chosen, sent = options(TrainOptions, call.body)
+    return engine.load_data(call.body.model_dump(exclude={"stream", *TrainOptions.model_fields}, exclude_none=True), chosen, sent)
 
 
 def train_this(engine, call: Call):
@@ -28,7 +30,7 @@ def state(engine, call: Call):
 
 ROUTES = (
     Route("POST", "/load_data", load_data, "Read a file of lessons, and teach it", LoadDataBody, waits=True, retry=False),
-    Route("GET", "/load_data", lambda engine, call: {"datasets": engine.datasets()}, "List datasets"),
+    Route("GET", "/load_data", lambda engine, call: engine.datasets(), "List datasets, and the runs over them"),
     Route("POST", "/save", lambda engine, call: engine.save(call.body.name), "Save a checkpoint", SaveBody, waits=True),
     Route("GET", "/save", lambda engine, call: {"checkpoints": engine.checkpoints()}, "List checkpoints, newest first"),
     Route("POST", "/trains", train_this, "Train something else from now on", TrainsBody, waits=True),

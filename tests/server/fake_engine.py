@@ -75,12 +75,24 @@ class FakeEngine:
         self.asked("train", source, options, idempotency_key, given)
         return self.ticket("train", source.get("text", ""), {"learned": True})
 
-    def load_data(self, body):
-        self.asked("load_data", body)
+    def load_data(self, body, options, given):
+        self.asked("load_data", body, options, given)
         return self.ticket("load_data", body.get("content", ""))
 
     def datasets(self):
-        return [{"name": "sft.org"}]
+        return {"datasets": [{"name": "sft.org"}], "runs": []}
+
+    def retrain(self, lesson, options, idempotency_key, given):
+        self.asked("retrain", lesson, options, idempotency_key, given)
+        return self.ticket("train")
+
+    def retract(self, lesson):
+        self.asked("retract", lesson)
+        return self.ticket("retract")
+
+    def review(self, limit):
+        self.asked("review", limit)
+        return self.ticket("review")
 
     def save(self, name):
         self.asked("save", name)

@@ -60,8 +60,21 @@ def test_the_idempotency_key_from_either_place(server):
 
 def test_load_data(server):
     assert server.post("/load_data", {"path": "sft.org", "train": True, "stream": False}).status_code == 200
-    assert server.engine.last("load_data") == ({"path": "sft.org", "format": "auto", "train": True, "shuffle": False},)
-    assert server.get("/load_data").json() == {"datasets": [{"name": "sft.org"}]}
+    assert server.engine.last("load_data") == ({"path": "sft.org", "format": "auto", "train": True, "passes": 1, "shuffle": False}, TrainOptions(), set())
+    assert server.post("/load_data", {"resume": "run-0123456789ab", "lr": 1e-3}).status_code == 200
+    body, options, given = server.engine.last("load_data")
+    assert body["resume"] == "run-0123456789ab" and options.lr == 1e-3 and given == {"lr"}
+    check_error(server.post("/load_data", {"path": "sft.org", "dry_run": True}), 400, "dry_run")
+    assert server.get("/load_data").json() == {"datasets": [{"name": "sft.org"}], "runs": []}
+
+
+def test_lessons_again_retracted_and_reviewed(server):
+    lesson = "lesson-0123456789ab"
+    assert server.post(f"/lessons/{lesson}/retrain", {"lr": 1e-3, "idempotency_key": "k"}).status_code == 200
+    name, options, key, given = server.engine.last("retrain")
+    assert (name, options.lr, key, given) == (lesson, 1e-3, "k", {"lr"})
+    assert server.delete(f"/lessons/{lesson}").status_code == 200 and server.engine.last("retract") == (lesson,)
+    assert server.post("/lessons/review", {"limit": 3}).status_code == 200 and server.engine.last("review") == (3,)
 
 
 def test_save_and_load(server):

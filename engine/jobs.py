@@ -1,0 +1,90 @@
+"""Lessons as they wait to be learned, made from what a caller sends, from a file, or from a lesson that was taught before."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from engine.errors import BadRequest
+from engine.journal import Journal
+from engine.lessons import Job
+from engine.live_model import LiveModel
+from engine.options import TrainOptions
+from engine.plan import make_plan, require_rejected
+from models.lesson import Lesson
+from models.sample import Sample
+
+
+class Jobs:
+    """Fills the options that a caller left open from the config script's [train]. Belongs to the owner thread."""
+
+    def __init__(self, model: LiveModel, journal: Journal, train):
+        self._model = model
+        self._journal = journal
+        self._train = train
+
+    def of_source(self, source: dict, options: TrainOptions, given: set[str], key: str | None = None, **facts) -> Job:
+        """A body of /train: one lesson or several, learned as one. `facts` are kept in its record."""
+        field = next(iter(source))
+        try:
+            lessons = self._lessons_of(source)
+        except ValueError as error:
+            raise BadRequest(f"{field}: {error}", field) from None
+        samples = samples_of(lessons, self._model.template, options.train_on, field)
+        return self._job(samples, options, given, key, {"source": source, **facts})
+
+    def of_lesson(self, lesson: Lesson, options: TrainOptions, given: set[str], **facts) -> Job:
+        """A lesson of a file. What it says of its own training goes before what the caller says of the whole file."""
+        chosen = {name: getattr(options, name) for name in given} | dict(lesson.options)
+        train_on = options.train_on if "train_on" in given else None
+        samples = samples_of([lesson], self._model.template, lesson.options.get("train_on", train_on), "content")
+        return self._job(samples, TrainOptions(**chosen), set(chosen), None, {"source": source_of(lesson), **facts})
+
+    def again(self, record: dict, options: TrainOptions, given: set[str], key: str | None) -> Job:
+        """The tokens and weights of a lesson of the journal, as they were."""
+        if "train_on" in given:
+            raise BadRequest("train_on: the tokens of a lesson that is taught again are those that were taught; leave it out", "train_on")
+        samples = [Sample.from_description(s) for s in record["samples"]]
+        facts = {name: record[name] for name in ("session", "turn", "rejected") if name in record}
+        return self._job(samples, options, given, key, {"source": record["source"], **facts, "retrains": record["id"]})
+
+    def _job(self, samples: list[Sample], options: TrainOptions, given: set[str], key: str | None, facts: dict) -> Job:
+        if options.checks and "checks" in given:
+            raise BadRequest("checks: this release asks no earlier lessons again; leave it out, or send false", "checks")
+        plan = make_plan(options, given, self._train, seed=len(self._journal.records) + 1)
+        require_rejected(plan, given, samples)
+        return Job(samples, plan, {"id": f"lesson-{uuid.uuid4().hex[:12]}", **facts}, key, options.dry_run, options.preview)
+
+    def _lessons_of(self, source: dict) -> list[Lesson]:
+        if "text" in source:
+            return [Lesson(text=source["text"])]
+        if "tokens" in source:
+            return [Lesson(tokens=tuple(tokens)) for tokens in source["tokens"]]
+        several = source.get("lessons") or [{"messages": source["messages"]}]
+        return [Lesson(messages=tuple(self._model.messages(lesson["messages"]))) for lesson in several]
+
+
+def samples_of(lessons: Sequence[Lesson], template, train_on: str | None, field: str) -> list[Sample]:
+    """Lessons as samples; BadRequest in one sentence, naming the field that they came in, where one cannot be."""
+    try:
+        samples = [lesson.sample(template, train_on) for lesson in lessons]
+        if any(len(sample.tokens) < 2 for sample in samples):
+            raise ValueError("a lesson needs at least two tokens: one to read and one to predict")
+    except ValueError as error:
+        raise BadRequest(f"{field}: {error}", field) from None
+    return samples
+
+
+def source_of(lesson: Lesson) -> dict:
+    """The lesson as a body of /train would say it."""
+    if lesson.text is not None:
+        return {"text": lesson.text}
+    if lesson.tokens is not None:
+        return {"tokens": [list(lesson.tokens)]}
+    messages = []
+    for message in lesson.messages:
+        more = {"weight": message.weight} if message.weight != 1 else {}
+        more |= {"no_loss": True} if message.no_loss else {}
+        more |= {} if message.rejected is None else {"rejected": message.rejected}
+        messages.append({"role": message.role, "text": message.text, **more})
+    return {"messages": messages}

@@ -73,7 +73,7 @@ def test_lessons_again_retracted_and_reviewed(server):
     assert server.post(f"/lessons/{lesson}/retrain", {"lr": 1e-3, "idempotency_key": "k"}).status_code == 200
     name, options, key, given = server.engine.last("retrain")
     assert (name, options.lr, key, given) == (lesson, 1e-3, "k", {"lr"})
-    assert server.delete(f"/lessons/{lesson}").status_code == 200 and server.engine.last("retract") == (lesson,)
+    assert server.http.delete(f"{server.url}/lessons/{lesson}", timeout=60).status_code == 200 and server.engine.last("retract") == (lesson,)
     assert server.post("/lessons/review", {"limit": 3}).status_code == 200 and server.engine.last("review") == (3,)
 
 

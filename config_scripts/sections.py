@@ -32,6 +32,9 @@ class Model(Strict):
         "`auto`: the `tokenizer.json` beside the weights, else the World vocabulary. `world`: the World vocabulary, which every "
         "released RWKV-4 to RWKV-7 World and G1 file uses. Or the path of a JSON file of the `tokenizers` package."),
         json_schema_extra={"allowed": '"auto", "world" or the path of a tokenizer\'s JSON file'})
+    special_markers: bool = Field(False, description=(
+        "Read the markers of special tokens in a text as those tokens: the end of a document, and what else a tokenizer's JSON file "
+        "has. False: a marker is the letters that it is written with, so nobody's words can end a turn."))
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes the first CUDA GPU, and the CPU where there is none.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description=(
         "Type of the weights in memory. `bf16` needs zero_stage 1 or more, where the optimizer keeps fp32 copies to step on. `auto` is "

@@ -52,7 +52,7 @@ class LiveModel:
             log.info("matmul=%s threads=%d", use_fastest_exact_matmul(), torch.get_num_threads())
         network = load_network(self.file, DTYPES[precision]).to(self.device)
         network.checkpoint_blocks = config.train.checkpoint_blocks
-        self.tokenizer = load_tokenizer(self._tokenizer_spec(config.model.tokenizer))
+        self.tokenizer = load_tokenizer(self._tokenizer_spec(config.model.tokenizer), config.model.special_markers)
         if self.tokenizer.vocab_size > network.shape.vocabulary:
             raise ValueError(f"the tokenizer {self.tokenizer.name} has {self.tokenizer.vocab_size} ids, "
                              f"{self.file} only {network.shape.vocabulary}")

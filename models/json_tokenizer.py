@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -16,8 +18,9 @@ from models.vocabulary import Vocabulary
 class JsonTokenizer(Vocabulary):
     """Wraps a `tokenizers` file so that texts are only text and any bytes survive.
 
-    The file must be a byte-level BPE with its end-of-text token at id 0, special. Markers of special tokens inside a text
-    are encoded letter by letter; nothing is added at either end, nothing cut or padded.
+    The file must be a byte-level BPE with its end-of-text token at id 0, special. Its markers are the special tokens:
+    inside a text they are encoded letter by letter, unless markers are read. Nothing is added at either end, nothing cut
+    or padded.
     """
 
     def __init__(self, path: Path):
@@ -32,22 +35,33 @@ class JsonTokenizer(Vocabulary):
         wrapped.no_padding()
         self._wrapped = wrapped
         self._bpe = wrapped.model
-        super().__init__(path.name, hashlib.sha256(raw).hexdigest(), _token_table(wrapped, path))
+        table = _token_table(wrapped, path)
+        super().__init__(path.name, hashlib.sha256(raw).hexdigest(), table, end_marker=wrapped.id_to_token(0))
         self._absent_bytes = frozenset(b for b in range(256) if wrapped.token_to_id(BYTE_SYMBOLS[b]) is None)
 
-    def encode(self, text: str) -> list[int]:
+    @functools.cached_property
+    def _marking(self) -> tokenizers.Tokenizer:
+        """The wrapped tokenizer as it reads markers: a second one, since the setting of one is everybody's at once."""
+        marking = copy.deepcopy(self._wrapped)
+        marking.encode_special_tokens = False
+        return marking
+
+    def encode(self, text: str, markers: bool | None = None) -> list[int]:
         """The ids of a text, through the file's own normalizer if it has one; ValueError where it is not valid Unicode.
 
         Also ValueError where the vocabulary lacks a byte of it, which the wrapped encoder would leave out in silence.
+        `markers`: whether special tokens in it are themselves, as `tokenizers` has it by default.
         """
         self._require_bytes(require_unicode(text).encode("utf-8"))
-        return self._wrapped.encode(text, add_special_tokens=False).ids
+        read = self.reads_markers if markers is None else markers
+        return (self._marking if read else self._wrapped).encode(text, add_special_tokens=False).ids
 
     def encode_bytes(self, raw: bytes) -> list[int]:
-        """The ids of any bytes, exactly: as `encode` gives them where that loses nothing, else by the BPE alone."""
+        """The ids of any bytes, exactly and without markers: as `encode` gives them where that loses nothing, else by
+        the BPE alone."""
         self._require_bytes(raw)
         try:
-            ids = self.encode(raw.decode("utf-8"))
+            ids = self.encode(raw.decode("utf-8"), markers=False)
         except UnicodeDecodeError:
             ids = []
         # A normalizer (NFC, say) or broken UTF-8 changes bytes; the merges over byte symbols never do.

@@ -19,6 +19,8 @@ class Lesson:
     messages: tuple[Message, ...] = ()
     text: str | None = None
     tokens: tuple[int, ...] | None = None
+    context: int = 0
+    """How many of the tokens, from the first, are read and not trained."""
     options: Mapping[str, object] = field(default_factory=dict)
     """What this lesson asks of its training (models.lesson_options); the rest is the caller's or the config's."""
     tags: tuple[str, ...] = ()
@@ -37,6 +39,8 @@ class Lesson:
             raise ValueError(f"a lesson needs one of messages, text and tokens, not {' and '.join(given) or 'none'}")
         if self.text is not None:
             require_unicode(self.text, "the text of a lesson")
+        if not 0 <= self.context < len(self.tokens or (None,)):
+            raise ValueError(f"the context of a lesson must leave some of its tokens to train, not {self.context}")
 
     def sample(self, template: Template, train_on: TrainOn | None = None) -> Sample:
         """The lesson in tokens and weights; without `train_on`, the lesson's own option, else "response".
@@ -50,7 +54,7 @@ class Lesson:
             return Sample.from_text(template.tokenizer.encode(self.text), begin=template.begin)
         for token_id in self.tokens:
             template.tokenizer.token_bytes(token_id)
-        return Sample.from_text(self.tokens)
+        return Sample.from_text(self.tokens[self.context :], begin=self.tokens[: self.context])
 
     def fault(self, roles: Roles) -> str | None:
         """Why nothing can be learned from this lesson under these roles, in a few words; None if it can."""

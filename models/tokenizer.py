@@ -13,7 +13,8 @@ from models.world_tokenizer import world
 class Tokenizer(Protocol):
     """Text and bytes to token ids and back, without loss: decode_bytes(encode_bytes(b)) == b for any bytes.
 
-    Text is only ever text: "<|endoftext|>" in a user's words becomes the tokens of those letters, never id 0.
+    Text is only text: "<|endoftext|>" in a user's words becomes the tokens of those letters, never id 0. Where markers are
+    read instead, it is id 0, and the special tokens of a JSON file are themselves.
     """
 
     end_of_text: int
@@ -21,16 +22,20 @@ class Tokenizer(Protocol):
     name: str
     digest: str
     """sha256 (hex) of the vocabulary file: two tokenizers of one digest give the same ids."""
+    end_marker: str
+    """How a text writes id 0 where markers are read."""
+    reads_markers: bool
+    """Whether `encode` reads markers where it is not told."""
 
     @property
     def vocab_size(self) -> int:
         """How many ids there are: 0 … vocab_size - 1."""
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text; ValueError where it is not valid Unicode."""
+    def encode(self, text: str, markers: bool | None = None) -> list[int]:
+        """The ids of a text; ValueError where it is not valid Unicode. `markers`: whether they are read in this text."""
 
     def encode_bytes(self, raw: bytes) -> list[int]:
-        """The ids of any bytes, UTF-8 or not."""
+        """The ids of any bytes, UTF-8 or not; markers are never read."""
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes of one token; ValueError for an id out of range."""
@@ -42,9 +47,10 @@ class Tokenizer(Protocol):
         """The text of many tokens; what is not UTF-8 becomes U+FFFD."""
 
 
-def load_tokenizer(spec: str | Path) -> Tokenizer:
-    """The World tokenizer for "world", else the `tokenizers` JSON file at that path.
+def load_tokenizer(spec: str | Path, special_markers: bool = False) -> Tokenizer:
+    """The World tokenizer for "world", else the `tokenizers` JSON file at that path; `special_markers`: it reads markers.
 
     ValueError, in one sentence that names the file, where it is absent or is not a tokenizer that can be used.
     """
-    return world() if spec == "world" else JsonTokenizer(Path(spec))
+    tokenizer = world() if spec == "world" else JsonTokenizer(Path(spec))
+    return tokenizer.reading_markers() if special_markers else tokenizer

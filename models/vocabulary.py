@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 
 class Vocabulary:
     """The decoding half of a tokenizer: a table of bytes, one row a token id.
 
-    `name` is for people, `digest` is the sha256 (hex) of the vocabulary file. Id 0 ends a text and decodes to nothing.
+    `name` is for people, `digest` is the sha256 (hex) of the vocabulary file. Id 0 ends a text and decodes to nothing;
+    `end_marker` is how a text writes it where markers are read.
     """
 
     end_of_text = 0
 
-    def __init__(self, name: str, digest: str, tokens: Sequence[bytes]):
+    def __init__(self, name: str, digest: str, tokens: Sequence[bytes], end_marker: str):
         self.name = name
         self.digest = digest
+        self.end_marker = end_marker
+        self.reads_markers = False
         self._tokens = tuple(tokens)
+
+    def reading_markers(self) -> Self:
+        """The same tokenizer, which reads markers in every text that it is not told to take as mere text."""
+        other = copy.copy(self)
+        other.reads_markers = True
+        return other
 
     @property
     def vocab_size(self) -> int:

@@ -14,6 +14,8 @@ from models.unicode_text import require_unicode
 from models.vocabulary import Vocabulary
 
 VOCABULARY_FILE = "rwkv_vocab_v20230424.txt"
+END_MARKER = "<|endoftext|>"
+"""How a text writes id 0 where markers are read. The vocabulary has no other marker."""
 VOCAB_SIZE = 65536
 """Rows of a World model's embedding. The vocabulary ends at 65529; the ids after it stand for no text (see models.role)."""
 
@@ -33,7 +35,7 @@ class WorldTokenizer(Vocabulary):
             raise ValueError(f"{path}: the World vocabulary cannot be read ({error.strerror})") from None
         words = _read_words(raw, path)
         reserved = [b""] * (VOCAB_SIZE - 1 - len(words))
-        super().__init__("world", hashlib.sha256(raw).hexdigest(), [b"", *words, *reserved])
+        super().__init__("world", hashlib.sha256(raw).hexdigest(), [b"", *words, *reserved], END_MARKER)
         self._rust = RWKVTokenizer(vocab_filepath=str(path))
         self._ids = {word: token_id for token_id, word in enumerate(words, start=1)}
         lengths: dict[bytes, set[int]] = {}
@@ -42,12 +44,19 @@ class WorldTokenizer(Vocabulary):
                 lengths.setdefault(word[:2], set()).add(len(word))
         self._lengths = {start: sorted(found, reverse=True) for start, found in lengths.items()}
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text; ValueError where it is not valid Unicode."""
-        return self._rust.encode(require_unicode(text))
+    def encode(self, text: str, markers: bool | None = None) -> list[int]:
+        """The ids of a text; ValueError where it is not valid Unicode. `markers`: whether END_MARKER in it is id 0."""
+        require_unicode(text)
+        if not (self.reads_markers if markers is None else markers):
+            return self._rust.encode(text)
+        first, *others = text.split(END_MARKER)
+        ids = self._rust.encode(first)
+        for piece in others:
+            ids += [self.end_of_text, *self._rust.encode(piece)]
+        return ids
 
     def encode_bytes(self, raw: bytes) -> list[int]:
-        """The ids of any bytes: the first two say which lengths to try, longest first."""
+        """The ids of any bytes, no marker among them: the first two say which lengths to try, longest first."""
         ids = []
         at = 0
         while at < len(raw):

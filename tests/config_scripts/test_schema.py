@@ -98,7 +98,7 @@ def test_every_section_says_what_it_holds(section):
 def test_the_keys_are_these():
     """A key added or renamed is an upgrade for whoever wrote a config: say so in the changelog, then change this."""
     assert [*fields()] == """
-        model.file model.tokenizer model.device model.precision model.quantize model.threads
+        model.file model.tokenizer model.special_markers model.device model.precision model.quantize model.threads
         server.host server.port server.token server.max_body_mb server.queue server.threads
         template.begin roles[].name roles[].prefix roles[].suffix roles[].answers
         infer.max_tokens infer.temperature infer.top_p infer.top_k infer.presence_penalty infer.frequency_penalty infer.penalty_decay

@@ -2,7 +2,7 @@
 
 import pytest
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from models.json_tokenizer import JsonTokenizer
 from models.world_tokenizer import world as load_world
@@ -36,6 +36,18 @@ def train_bpe(tmp_path_factory):
         return path
 
     return train
+
+
+@pytest.fixture(scope="session")
+def neox(train_bpe):
+    """The path of a file built as the vocabulary of RWKV-4 (20B) is: NFC, the runs of spaces are words of their own."""
+
+    def change(wrapped):
+        wrapped.normalizer = normalizers.NFC()
+        wrapped.post_processor = processors.ByteLevel(trim_offsets=True)
+        wrapped.add_tokens([" " * size for size in range(24, 1, -1)])
+
+    return train_bpe(change=change, special=("<|endoftext|>", "<|padding|>"))
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,17 @@ def test_tokens_are_taken_as_they_are(template):
         Lesson(tokens=[5, 99999]).sample(template)
 
 
+def test_the_context_is_read_and_not_trained(template):
+    sample = Lesson(tokens=[5, 6, 7], context=2).sample(template)
+    assert (sample.tokens, sample.weights) == ((5, 6, 7), (0.0, 0.0, 1.0))
+
+
+@pytest.mark.parametrize("fields", [{"tokens": (5, 6), "context": 2}, {"tokens": (5, 6), "context": -1}, {"text": "a b", "context": 1}])
+def test_the_context_leaves_tokens_to_train(fields):
+    with pytest.raises(ValueError, match="the context of a lesson must leave some of its tokens to train, not "):
+        Lesson(**fields)
+
+
 def test_a_text_is_valid_unicode():
     with pytest.raises(ValueError, match="the text of a lesson is not valid Unicode at character 2"):
         Lesson(text="a\udcff")

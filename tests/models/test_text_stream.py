@@ -12,7 +12,7 @@ class Chunks(Vocabulary):
     """A vocabulary whose tokens are just the given chunks of bytes."""
 
     def __init__(self, chunks):
-        super().__init__("chunks", "", chunks)
+        super().__init__("chunks", "", chunks, end_marker="<end>")
 
     def stream(self, stop):
         """Push every chunk in turn; returns the stream and its pieces, flush included."""

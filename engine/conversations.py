@@ -14,7 +14,7 @@ from engine.decoding import DecodeBatch
 from engine.errors import BadRequest, Conflict, EngineError
 from engine.generation import Generation
 from engine.journal import Journal
-from engine.live_model import LiveModel
+from engine.live_model import LiveModel, messages_of
 from engine.options import InferOptions
 from engine.session import Session, Sessions, StateCache, Turn
 from engine.states import Start, States
@@ -114,7 +114,7 @@ class Conversations:
 
     def _prompt(self, messages: list[dict], options: InferOptions, first: bool) -> list[int]:
         try:
-            prompt = self.model.template.prompt(self.model.messages(messages), options.think)
+            prompt = self.model.template.prompt(messages_of(messages), options.think)
         except ValueError as error:
             raise BadRequest(f"messages: {error}", "messages") from None
         return prompt if first else prompt[len(self.model.template.begin) :]
@@ -192,8 +192,8 @@ class Conversations:
         old, template = session.turn(number), self.model.template
         text = template.clean(text)
         first = () if number > 1 or session.start else template.begin
-        asked = [t for m in self.model.messages(list(old.messages)) for part in template.piece(m) for t in part]
-        answer = template.piece(self.model.messages([{"role": self.model.roles.answering.name, "text": text}])[0])
+        asked = [t for m in messages_of(list(old.messages)) for part in template.piece(m) for t in part]
+        answer = template.piece(messages_of([{"role": self.model.roles.answering.name, "text": text}])[0])
         turn = Turn(old.messages, text, (*first, *asked, *answer.prefix, *answer.body), old.versions, "corrected")
         self.sessions.store(session, [*session.turns[: number - 1], turn, *session.turns[number:]])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,14 +146,3 @@ class Datasets:
     def _own(self, path: Path) -> bool:
         first = path.relative_to(self._folder).parts[0]
         return first.startswith(".") or first in OWN
-
-
-def in_order(lessons: Sequence[Lesson], passes: int, shuffle: bool, seed: int) -> list[Lesson]:
-    """The lessons as they stand, `passes` times, or each time in another order that the seed decides."""
-    order = []
-    for number in range(passes):
-        once = list(lessons)
-        if shuffle:
-            random.Random(f"{seed}:{number}").shuffle(once)
-        order += once
-    return order

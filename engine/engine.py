@@ -19,6 +19,7 @@ from engine.general_texts import read_general
 from engine.history import History
 from engine.jobs import Jobs
 from engine.journal import Journal
+from engine.known import Known
 from engine.lesson_acts import LessonActs
 from engine.lessons import Lessons
 from engine.live_model import LiveModel
@@ -86,6 +87,7 @@ class Engine:
         self.jobs = Jobs(self.model, self.journal, train)
         self.session_acts = SessionActs(self.conversations, self.kept, self.lessons, self.jobs, self.journal)
         self.lesson_acts = LessonActs(self.lessons, self.jobs, self.journal)
+        self.known = Known(self.journal)
         self.runs = Runs(self.lessons, self.journal, self.jobs, self.sets, self.model.template, self.state_acts.reset_memory)
         store = Checkpoints(data / "checkpoints")
         self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
@@ -198,11 +200,15 @@ class Engine:
             self._on_owner(ticket, lambda: self.runs.resume(ticket, body["resume"]))
             return ticket
         found = self.sets.read(body)  # on the caller's thread: a large file takes a while
+        duplicates = {"duplicates": self.known.duplicates(found)}
+        if not body.get("train"):
+            ticket = self._ticket("data")
+            ticket.finish(found.describe() | duplicates)
+            return ticket
+        run = self.runs.prepare(found, body, options, given)
+        run.told |= duplicates
         ticket = self._ticket("data")
-        if body.get("train"):
-            self._on_owner(ticket, lambda: self.runs.begin(ticket, found, body, options, given))
-        else:
-            ticket.finish(found.describe())
+        self._on_owner(ticket, lambda: self.runs.begin(ticket, run))
         return ticket
 
     def datasets(self) -> dict:

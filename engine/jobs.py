@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from engine.errors import BadRequest
 from engine.journal import Journal
 from engine.lessons import Job
-from engine.live_model import LiveModel
+from engine.live_model import LiveModel, messages_of
 from engine.options import TrainOptions
-from engine.plan import make_plan, require_rejected
+from engine.plan import Plan, make_plan, require_rejected
 from models.lesson import Lesson
 from models.sample import Sample
 
@@ -27,7 +27,7 @@ class Jobs:
         """A body of /train: one lesson or several, learned as one. `facts` are kept in its record."""
         field = next(iter(source))
         try:
-            lessons = self._lessons_of(source)
+            lessons = lessons_of(source)
         except ValueError as error:
             raise BadRequest(f"{field}: {error}", field) from None
         samples = samples_of(lessons, self._model.template, options.train_on, field)
@@ -48,20 +48,16 @@ class Jobs:
         facts = {name: record[name] for name in ("session", "turn", "rejected") if name in record}
         return self._job(samples, options, given, key, {"source": record["source"], **facts, "retrains": record["id"]})
 
+    def plan(self, options: TrainOptions, given: set[str]) -> Plan:
+        """The options with nothing left open."""
+        return make_plan(options, given, self._train, seed=len(self._journal.records) + 1)
+
     def _job(self, samples: list[Sample], options: TrainOptions, given: set[str], key: str | None, facts: dict) -> Job:
         if options.checks and "checks" in given:
             raise BadRequest("checks: this release asks no earlier lessons again; leave it out, or send false", "checks")
-        plan = make_plan(options, given, self._train, seed=len(self._journal.records) + 1)
+        plan = self.plan(options, given)
         require_rejected(plan, given, samples)
         return Job(samples, plan, {"id": f"lesson-{uuid.uuid4().hex[:12]}", **facts}, key, options.dry_run, options.preview)
-
-    def _lessons_of(self, source: dict) -> list[Lesson]:
-        if "text" in source:
-            return [Lesson(text=source["text"])]
-        if "tokens" in source:
-            return [Lesson(tokens=tuple(tokens)) for tokens in source["tokens"]]
-        several = source.get("lessons") or [{"messages": source["messages"]}]
-        return [Lesson(messages=tuple(self._model.messages(lesson["messages"]))) for lesson in several]
 
 
 def samples_of(lessons: Sequence[Lesson], template, train_on: str | None, field: str) -> list[Sample]:
@@ -75,12 +71,22 @@ def samples_of(lessons: Sequence[Lesson], template, train_on: str | None, field:
     return samples
 
 
+def lessons_of(source: dict) -> list[Lesson]:
+    """The lessons of a body of /train; ValueError where one is none."""
+    if "text" in source:
+        return [Lesson(text=source["text"])]
+    if "tokens" in source:
+        return [Lesson(tokens=tuple(tokens), context=source.get("context", 0)) for tokens in source["tokens"]]
+    several = source.get("lessons") or [{"messages": source["messages"]}]
+    return [Lesson(messages=tuple(messages_of(lesson["messages"]))) for lesson in several]
+
+
 def source_of(lesson: Lesson) -> dict:
     """The lesson as a body of /train would say it."""
     if lesson.text is not None:
         return {"text": lesson.text}
     if lesson.tokens is not None:
-        return {"tokens": [list(lesson.tokens)]}
+        return {"tokens": [list(lesson.tokens)], **({"context": lesson.context} if lesson.context else {})}
     messages = []
     for message in lesson.messages:
         more = {"weight": message.weight} if message.weight != 1 else {}

@@ -22,6 +22,7 @@ from engine.probe import Probe
 from engine.rehearsal import Rehearsal
 from engine.ticket import Ticket
 from engine.versions import Versions
+from models.loss_words import loss_words
 from models.sample import Sample
 from rwkv_models.state import State
 
@@ -223,7 +224,8 @@ class Lessons:
         finite = lambda x: x if x == x else None  # noqa: E731 - NaN is no JSON
         return {"lesson": job.facts["id"], "version": self.versions.number, "loss_before": finite(run.loss_before),
                 "loss_after": finite(run.loss_after), "epochs": run.epochs, "steps": run.taken, "tokens": run.tokens,
-                "seconds": run.seconds, "drift": drift, "learned": run.learned, "reason": run.reason, "checks": None}
+                "seconds": run.seconds, "drift": drift, "learned": run.learned, "reason": run.reason, "checks": None,
+                "words": loss_words(run.loss_before, run.loss_after)}
 
     def _dry(self, job: Job) -> Iterator[None]:
         run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, (), self.memory)
@@ -265,7 +267,8 @@ class Lessons:
             names = ("version", "loss_before", "loss_after", "epochs", "steps")
             tokens = sum(len(s["tokens"]) - 1 for s in record["samples"])
             result = {"lesson": record["id"], **{n: record[n] for n in names}, "tokens": tokens,
-                      "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None, "checks": None}
+                      "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None, "checks": None,
+                      "words": loss_words(record["loss_before"], record["loss_after"])}
             self._by_key[record["key"]] = {"facts": {"id": record["id"], "source": record["source"]}, "result": result}
 
     def _remember_state(self, keep: bool, state: State | None) -> None:

@@ -110,6 +110,7 @@ class LiveModel:
             except StopIteration as end:
                 return end.value
 
-    def messages(self, given: list[dict]) -> list[Message]:
-        """A caller's messages as the data classes know them."""
-        return [Message(m["role"], m["text"], m.get("weight", 1.0), m.get("no_loss", False), m.get("rejected")) for m in given]
+
+def messages_of(given: list[dict]) -> list[Message]:
+    """A caller's messages as the data classes know them."""
+    return [Message(m["role"], m["text"], m.get("weight", 1.0), m.get("no_loss", False), m.get("rejected")) for m in given]

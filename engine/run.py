@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.ticket import Ticket
 from models.lesson import Lesson
+from models.loss_words import loss_words
 from models.sample import Sample
 
 
@@ -72,7 +73,7 @@ class Run:
         return {"lesson": self.learned[-1]["lesson"] if self.learned else None, "version": version, "loss_before": _mean(first.values()),
                 "loss_after": _mean(last.values()), **total, "seconds": time.perf_counter() - self.began, "drift": None,
                 "learned": bool(self.learned) and not refused and self.state == "done", "learned_lessons": len(self.learned),
-                "refused": refused, "reason": reason, "checks": None}
+                "refused": refused, "reason": reason, "checks": None, "words": loss_words(_mean(first.values()), _mean(last.values()))}
 
 
 def _mean(values) -> float | None:

@@ -11,15 +11,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 
-from engine.datasets import Datasets, LessonSet, in_order
+from engine.datasets import Datasets, LessonSet
 from engine.errors import BadRequest, EngineError, NotFound
 from engine.jobs import Jobs
 from engine.journal import Journal
 from engine.lessons import Lessons
 from engine.measure import losses
 from engine.options import TrainOptions
+from engine.order import in_order
 from engine.run import Run
 from engine.ticket import Ticket
+from models.book import book
 from models.lesson import Lesson
 
 log = logging.getLogger("ouroboros.runs")
@@ -62,24 +64,29 @@ class Runs:
 
     # -- asking
 
-    def begin(self, ticket: Ticket, found: LessonSet, body: dict, options: TrainOptions, given: set[str]) -> None:
-        """Teach a set; or watch the run that the request's key began already."""
-        key = body.get("idempotency_key")
-        if key in self._by_key:
-            self._watch(ticket, self._runs[self._by_key[key]])
+    def prepare(self, found: LessonSet, body: dict, options: TrainOptions, given: set[str]) -> Run:
+        """The run that a request asks for; BadRequest where something does not fit together. May be called on any thread."""
+        plan = self.jobs.plan(options, given)  # written down, as a later start may find another config script
+        chosen = {"mode": plan.mode, "ctx_len": plan.ctx_len, "window": plan.window} | {name: getattr(options, name) for name in given}
+        record = {"kind": "run", "run": f"run-{uuid.uuid4().hex[:12]}", "dataset": found.name, "sha256": found.sha256,
+                  "format": found.format, "passes": body["passes"], "shuffle": body["shuffle"], "seed": body.get("seed", 0),
+                  "shares": body.get("shares"), "options": chosen, "key": body.get("idempotency_key")}
+        run = self._run(record, found)
+        if not run.lessons:
+            field = "path" if "path" in body else "content"
+            raise BadRequest(f"{field}: {found.name} has no lesson that can be taught", field)
+        record |= {"lessons": len(run.lessons), "files": self.sets.keep(found)}
+        return run
+
+    def begin(self, ticket: Ticket, run: Run) -> None:
+        """Teach what was prepared; or watch the run that the request's key began already."""
+        known = self._by_key.get(run.record["key"])
+        if known is not None:
+            self._watch(ticket, self._runs[known])
             return
-        taught, _ = self._order(found, body.get("passes", 1), body.get("shuffle", False), body.get("seed", 0))
-        if not taught:
-            raise BadRequest(f"{'path' if 'path' in body else 'content'}: {found.name} has no lesson that can be taught", "content")
-        for lesson in taught:
-            self.jobs.of_lesson(lesson, options, given)  # what does not fit together is said before anything is learned
-        record = self.journal.append({
-            "kind": "run", "time": time.time(), "run": f"run-{uuid.uuid4().hex[:12]}", "dataset": found.name, "sha256": found.sha256,
-            "format": found.format, "lessons": len(taught), "passes": body.get("passes", 1), "shuffle": body.get("shuffle", False),
-            "seed": body.get("seed", 0), "files": self.sets.keep(found), "key": key,
-            "options": {name: getattr(options, name) for name in given}})
-        run = self._take_in(record, found)
+        run.record = self.journal.append({"time": time.time(), **run.record})
         run.watchers.append(ticket)
+        self._take_in(run)
         self._open(run)
 
     def resume(self, ticket: Ticket, id: str) -> None:
@@ -117,10 +124,11 @@ class Runs:
         for record in self.journal.records:
             if record["kind"] == "run" and not record.get("resumed"):
                 try:
-                    run = self._take_in(record, self.sets.kept(record["dataset"], record["files"]))
+                    run = self._run(record, self.sets.kept(record["dataset"], record["files"]))
                 except EngineError as error:
                     log.warning("run=%s cannot go on: %s", record["run"], error.message)
-                    run = self._runs[record["run"]] = Run(record, [], [], {"dataset": record["dataset"]}, state="failed")
+                    run = Run(record, [], [], {"dataset": record["dataset"]}, state="failed")
+                self._take_in(run)
                 for lesson in (r for r in learned if r["run"] == run.id):
                     run.position = lesson["index"] + 1
                     run.results.append(_result(lesson))
@@ -137,19 +145,25 @@ class Runs:
 
     # -- teaching
 
-    def _take_in(self, record: dict, found: LessonSet) -> Run:
-        taught, benchmark = self._order(found, record["passes"], record["shuffle"], record["seed"])
-        run = Run(record, taught, [lesson.sample(self._template) for lesson in benchmark], found.describe() | {"run": record["run"]})
-        self._runs[run.id] = run
-        if record.get("key"):
-            self._by_key[record["key"]] = run.id
-        return run
+    def _run(self, record: dict, found: LessonSet) -> Run:
+        taught = {file.name: [piece for lesson in lessons if not {"skip", "benchmark"} & set(lesson.tags)
+                              for piece in self._pieces(lesson, record["options"])]
+                  for file, lessons in zip(found.files, found.lessons, strict=True)}
+        measured = [lesson.sample(self._template) for lessons in found.lessons for lesson in lessons if "benchmark" in lesson.tags]
+        return Run(record, in_order(taught, record), measured, found.describe() | {"run": record["run"]})
 
-    def _order(self, found: LessonSet, passes: int, shuffle: bool, seed: int) -> tuple[list[Lesson], list[Lesson]]:
-        """(The lessons of a set as they are taught, those that are only measured)."""
-        lessons = [lesson for part in found.lessons for lesson in part]
-        taught = [lesson for lesson in lessons if not {"skip", "benchmark"} & set(lesson.tags)]
-        return in_order(taught, passes, shuffle, seed), [lesson for lesson in lessons if "benchmark" in lesson.tags]
+    def _pieces(self, lesson: Lesson, options: dict) -> list[Lesson]:
+        """The lesson; a text that plain training would see in several windows, as so many lessons."""
+        job = self.jobs.of_lesson(lesson, TrainOptions(**options), set(options))
+        most = job.plan.ctx_len + 1
+        if lesson.text is None or job.plan.mode != "plain" or len(job.samples[0].tokens) <= most:
+            return [lesson]
+        return book(lesson, self._template, most, max(1, job.plan.window))
+
+    def _take_in(self, run: Run) -> None:
+        self._runs[run.id] = run
+        if run.record["key"]:
+            self._by_key[run.record["key"]] = run.id
 
     def _open(self, run: Run) -> None:
 

@@ -117,7 +117,9 @@ class LoadDataBody(Sourced, TrainOptions):
     resume: Name | None = Field(None, description="A run that was cancelled or failed: go on with it.")
     train: bool = Field(False, description="Teach its lessons, one after another.")
     passes: int = Field(1, ge=1, le=10_000, description="How often the whole set is gone through.")
-    shuffle: bool = False
+    shuffle: bool = Field(False, description="In another order each time.")
+    shares: list[Annotated[str, Field(max_length=80)]] | None = Field(None, min_length=1, max_length=1000, description=(
+        "name:n for sets of a folder: so many lessons of each in every round, instead of one set after another."))
     seed: int | None = Field(None, ge=0, lt=2**63, description="Of the order, with shuffle or shares.")
     stream: Stream = False
     idempotency_key: Key | None = Field(None, description="With train: a repeated key trains nothing again.")

@@ -229,7 +229,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_model_untouched(engine, damage)
 def test_a_file_of_lessons_is_read_and_taught(engine):
     rows = [{"messages": [{"role": "user", "text": f"What is {i} plus one?"}, {"role": "assistant", "text": f"{i + 1}"}]} for i in range(2)]
     content = "\n".join([json.dumps(rows[0]), "{broken", json.dumps(rows[1])])
-    told = engine.load_data({"name": "sums", "content": content, "format": "jsonl", "train": True}, TrainOptions(), set()).result(120)
+    told = engine.load_data({"name": "sums", "content": content, "format": "jsonl", "train": True, "passes": 1, "shuffle": False}, TrainOptions(), set()).result(120)
     assert told["lessons"] == 2 and [p["line"] for p in told["problems"]] == [2] and told["learned"] and told["learned_lessons"] == 2
     assert engine.datasets()["datasets"][-1]["dataset"] == "sums"
     (engine.data / "token").write_text("secret")

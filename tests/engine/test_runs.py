@@ -26,7 +26,8 @@ def rows(facts=FACTS, **more):
 
 def load(engine, content, name="facts", given=None, **body):
     given = {"epochs": 1} if given is None else given
-    return engine.load_data({"name": name, "content": content, "train": True, **body}, TrainOptions(**given), set(given))
+    body = {"name": name, "content": content, "train": True, "passes": 1, "shuffle": False, **body}
+    return engine.load_data(body, TrainOptions(**given), set(given))
 
 
 def records(engine, kind):
@@ -83,6 +84,32 @@ def test_what_cannot_be_taught_is_said_before_anything_is_learned(engine):
     with pytest.raises(NotFound, match="there is no run"):
         engine.load_data({"resume": "run-none"}, TrainOptions(), set()).result(60)
     assert engine.versions.number == before
+
+
+def test_shares_and_pieces(engine):
+    folder = engine.data / "both"
+    folder.mkdir()
+    (folder / "cats.jsonl").write_text(rows(FACTS[:3]))
+    (folder / "tale.txt").write_text("The mill stands by the river. " * 12)
+    given = {"epochs": 1, "ctx_len": 32, "window": 4}
+    body = {"path": "both", "train": True, "passes": 1, "shuffle": False, "shares": ["cats:1", "tale.txt:2"], "seed": 1}
+    told = engine.load_data(body, TrainOptions(**given), set(given)).result(60)
+    lessons = [r for r in records(engine, "lesson") if r.get("run") == told["run"]]
+    names = [r["file"]["name"] for r in lessons]
+    assert names == ["cats.jsonl", "tale.txt", "tale.txt"] * (len(names) // 3) and told["learned"]
+    pieces = [r["source"] for r in lessons if r["file"]["name"] == "tale.txt"]
+    assert len(pieces) >= 3 and all(len(p["tokens"][0]) <= 33 for p in pieces) and any(p.get("context") == 4 for p in pieces)
+    with pytest.raises(BadRequest, match="there is no set dogs"):
+        engine.load_data(body | {"shares": ["dogs:1"]}, TrainOptions(), set())
+
+
+def test_what_is_there_already_is_marked(engine):
+    load(engine, rows([("What is my goat called?", "Zita.")])).result(60)
+    found = load(engine, rows([("What is my goat called?", "Zita."), ("What is my goat called?", "Olga."), ("Who paints red barns?", "Ivo.")]),
+                 train=False).result(60)
+    kinds = [(d["line"], d["kind"]) for d in found["duplicates"]]
+    assert (1, "exact") in kinds and (2, "conflict") in kinds and all(line != 3 for line, _ in kinds)
+    assert found["duplicates"][0]["of"]["lesson"].startswith("lesson-")
 
 
 def test_a_repeated_key_teaches_nothing_again(engine):

@@ -64,6 +64,10 @@ class Config(Strict):
         if self.model.precision == "bf16" and self.deepspeed.zero_stage == 0:
             raise WrongValue("model.precision", "bf16", (
                 '"auto", "fp32", or "bf16" with deepspeed.zero_stage 1 or more, where the optimizer keeps fp32 copies to step on'))
+        if self.trains.what == "state" and self.deepspeed.zero_stage == 3:
+            raise WrongValue("trains.what", "state", (
+                '"all", "parts", "lora" or "miss", or deepspeed.zero_stage 0 to 2: stage 3 puts the initial state away '
+                'between two forwards'))
         if not any(role.answers for role in self.roles):
             raise WrongValue("roles", names, "at least one role with answers = true, which is the model")
         return self

@@ -56,6 +56,8 @@ class Trained:
         try:
             trains = model_parts.trains_of(chosen)
             check(self.model.network, trains)
+            if trains.what == "state" and self.model.trainer.recipe.zero_stage == 3:
+                raise ValueError("trains.what is state, which needs zero_stage 0 to 2; this server runs with zero_stage = 3")
         except ValueError as error:
             named = re.findall(r"trains\.(\w+)", str(error))
             field = "parts" if "parts" in named else named[0] if named else "name"

@@ -52,10 +52,10 @@ class CrewTrainer(Trainer):
                 module.register_forward_pre_hook(self._before_forward, with_kwargs=True, prepend=True)
                 module.register_forward_hook(self._after_forward, always_call=True)
 
-    def _config(self, dtype: torch.dtype) -> dict:
+    def _config(self, dtype: torch.dtype, bucket: int) -> dict:
         """Under ZeRO-3, parameters are there while a module reads them and no longer: forwards of answers and of lessons take turns,
         and what one of them left there, or had fetched in advance, the other could not use."""
-        config = super()._config(dtype)
+        config = super()._config(dtype, bucket)
         if self.recipe.zero_stage == 3:
             config["zero_optimization"] |= {"stage3_prefetch_bucket_size": 0, "stage3_max_reuse_distance": 0,
                                             "stage3_param_persistence_threshold": 0}

@@ -85,9 +85,16 @@ def in_parts(groups: list[dict], most: int) -> list[dict]:
     return parts
 
 
-def deepspeed_config(recipe: Recipe, dtype: torch.dtype) -> dict:
+def bucket_size(groups: list[dict]) -> int:
+    """Numbers that ZeRO gathers in one bucket of gradients. It is memory taken in every backward: few for an adapter, which has few,
+    but never fewer than its largest tensor has."""
+    sizes = [p.numel() for group in groups for p in group["params"]]
+    return min(PART, max(*sizes, sum(sizes) // 8))
+
+
+def deepspeed_config(recipe: Recipe, dtype: torch.dtype, bucket: int) -> dict:
     """DeepSpeed's own configuration for a recipe. Gradients add up until `Trainer.step`, so batch sizes are nominal."""
-    zero: dict = {"stage": recipe.zero_stage, "reduce_bucket_size": PART}
+    zero: dict = {"stage": recipe.zero_stage, "reduce_bucket_size": bucket}
     for key, where in (("offload_optimizer", recipe.offload_optimizer), ("offload_param", recipe.offload_param)):
         if where != "none":
             about = {"nvme_path": recipe.nvme_path} if where == "nvme" else {"pin_memory": torch.cuda.is_available()}
@@ -127,25 +134,13 @@ class Trainer:
         # minute, ask for a CUDA toolkit beside a GPU, and count its steps where no copy of tensors would find them.
         optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
         self.recipe = recipe
-        self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=self._config(dtype))
+        self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=self._config(dtype, bucket_size(groups)))
         self.network = self.engine.module
         self._adam: torch.optim.Optimizer = self.engine.basic_optimizer
-        if recipe.zero_stage == 3:
-            self._keep_states_whole()
         self._begin_moments()
 
-    def _config(self, dtype: torch.dtype) -> dict:
-        return deepspeed_config(self.recipe, dtype)
-
-    def _keep_states_whole(self) -> None:
-        """ZeRO-3 gathers parameters for the module that holds them; a time_state is read outside of any forward."""
-        persistent = self.engine.optimizer.persistent_parameters
-        for name, p in self.network.named_parameters():
-            if name.endswith("time_state"):
-                p.all_gather([p])
-                if not p.ds_persist:
-                    p.ds_persist = True
-                    persistent.append(p)
+    def _config(self, dtype: torch.dtype, bucket: int) -> dict:
+        return deepspeed_config(self.recipe, dtype, bucket)
 
     def release(self) -> None:
         """Let go of the network: no hook, no attribute and no memory of the engine remain; the trainer is of no use afterwards.

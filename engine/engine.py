@@ -203,7 +203,8 @@ class Engine:
                     self.conversations.corrected(session, turn, text)
                 return {"corrected": same}
 
-            job = self._job({"messages": messages}, options, given, key, {"session": name, "turn": turn, "rejected": old.answer})
+            source = {"messages": messages} | self.conversations.context(session)
+            job = self._job(source, options, given, key, {"session": name, "turn": turn, "rejected": old.answer})
             job.extra, job.on_learned = place | {"corrected": False}, put
             self.lessons.add(ticket, job)
 
@@ -237,7 +238,7 @@ class Engine:
         if "tokens" in source:
             return [Lesson(tokens=tuple(tokens)) for tokens in source["tokens"]]
         several = source.get("lessons") or [{"messages": source["messages"]}]
-        return [Lesson(messages=tuple(self.model.messages(lesson["messages"]))) for lesson in several]
+        return [Lesson(tuple(self.model.messages(lesson["messages"])), after=source.get("after")) for lesson in several]
 
     # -- data
 

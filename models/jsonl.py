@@ -36,7 +36,7 @@ def read_jsonl(text: str, name: str, roles: Roles) -> tuple[list[Lesson], list[P
             if isinstance(parsed, ValueError):
                 raise parsed
             form = form_of(parsed)
-            lesson = Lesson(**_READERS[form](parsed, roles), source=name, line=line)
+            lesson = Lesson(**READERS[form](parsed, roles), source=name, line=line)
             if fault := lesson.fault(roles):
                 raise ValueError(f"the record is left out: {fault}")
         except ValueError as error:
@@ -58,7 +58,7 @@ def form_of(record: object) -> str:
         for form, keys in _FORMS_BY_KEYS.items():
             if record.keys() >= keys:
                 return form
-    raise ValueError(f"the record is of no known form; the forms are {', '.join(_READERS)}")
+    raise ValueError(f"the record is of no known form; the forms are {', '.join(READERS)}")
 
 
 _FORMS_BY_KEYS = {"alpaca": {"instruction", "output"}, "prompt": {"prompt", "completion"}, "text": {"text"}, "tokens": {"tokens"}}
@@ -174,7 +174,7 @@ def _read_tokens(record: dict, roles: Roles) -> dict:
     return {"tokens": tuple(tokens)}
 
 
-_READERS: dict[str, Callable[[dict, Roles], dict]] = {
+READERS: dict[str, Callable[[dict, Roles], dict]] = {
     "messages": _read_messages,
     "openai": _read_openai,
     "sharegpt": _read_sharegpt,

@@ -17,6 +17,7 @@ from models.message import Message
 from models.org import NO_LOSS, WEIGHTS
 from models.role import G1_ROLES, Roles
 from models.role_alias import find_role
+from models.scene import Scene
 from models.text import SEPARATOR
 
 _ORG_TAG = re.compile(r"[\w@#%]+")
@@ -140,7 +141,7 @@ def _text(lesson: Lesson, roles: Roles) -> dict:
     return {"text": _script(lesson, roles)}
 
 
-def _scene(lesson: Lesson) -> Sequence[Message]:
+def _scene(lesson: Lesson) -> Scene:
     if not lesson.messages:
         raise ValueError("this form holds conversations only")
     return lesson.messages
@@ -156,14 +157,13 @@ def _role(message: Message, roles: Roles, asking: str, answering: str) -> str:
 
 def _pairs(lesson: Lesson, roles: Roles) -> tuple[dict, list[list[str]]]:
     """The system text, if there is one, and questions with their answers; ValueError where they do not take turns."""
-    messages = list(_scene(lesson))
-    system = {}
-    if messages[0].role == getattr(find_role(roles, "system"), "name", None):
-        system = {"system": messages.pop(0).text}
-    speakers = [roles.asking.name, roles.answering.name] * ((len(messages) + 1) // 2)
-    if not messages or [message.role for message in messages] != speakers:
-        raise ValueError(f"this form holds turns of {roles.asking.name} and {roles.answering.name}, one after the other")
-    return system, [[asked.text, answer.text] for asked, answer in zip(messages[::2], messages[1::2], strict=True)]
+    scene, system = _scene(lesson), {}
+    if scene[0].role == getattr(find_role(roles, "system"), "name", None):
+        scene, system = Scene(scene[1:]), {"system": scene[0].text}
+    turns, speakers = scene.turns(roles), [roles.asking.name, roles.answering.name]
+    if any([message.role for message in turn] != speakers for turn in turns):
+        raise ValueError(f"this form holds turns of {speakers[0]} and {speakers[1]}, one after the other")
+    return system, [[asked.text, answer.text] for asked, answer in turns]
 
 
 # -- the other forms

@@ -58,6 +58,12 @@ def test_a_drawer_that_is_there_is_used_and_what_we_wrote_before_is_replaced_in_
     assert b"\n" not in result.replace(b"\r\n", b"")
 
 
+def test_of_two_drawers_the_first_is_the_one_that_emacs_knows():
+    content = b"* T\n:PROPERTIES:\n:END:\n:PROPERTIES:\n:END:\n** USER a\n** ASSISTANT b\n"
+    result, _ = write_back(content, all_learned(content))
+    assert result.startswith(b"* T\n:PROPERTIES:\n:OUROBOROS_LOSS:") and result.endswith(content.removeprefix(b"* T\n:PROPERTIES:\n"))
+
+
 def test_a_file_that_ends_without_a_line_end_still_does():
     for content in (b"\xef\xbb\xbf* USER only words", b"# x\r\n* USER all\r\nSCHEDULED: <2026-01-01>"):
         content = b"#+PROPERTY: train_on all" + (b"\r\n" if b"\r" in content else b"\n") + content.removeprefix(b"\xef\xbb\xbf")

@@ -75,9 +75,8 @@ class Conversations:
         elif name is not None:
             raise BadRequest("session: a session is a conversation and needs messages, not text or tokens", "session")
         elif "messages" in source:
-            start = self.start
-            prompt = self._opened(start, self._prompt(source["messages"], options, first=start is None))
-            self._begin(ticket, prompt, options, _seq(start), chat=True)
+            prompt = self._prompt(source["messages"], options, self._opening())
+            self._begin(ticket, prompt, options, _seq(self.start), chat=True)
         else:
             tokens = source.get("tokens")
             if tokens is None:
@@ -90,20 +89,18 @@ class Conversations:
         """Begin the answer that becomes turn `turns` + 1 of a session; later turns go when it is there."""
         if session.busy:
             raise Conflict(f"session: {session.name} is writing an answer already", "session")
-        before = session.tokens(turns)
-        if turns:
-            fresh = self._prompt(messages, options, first=False)
-        else:
-            fresh = self._opened(self.start, self._prompt(messages, options, first=self.start is None))
+        opening = () if turns else self._opening()
+        prompt = self._prompt(messages, options, [*session.tokens(turns), *opening])
+        if not turns:
             session.start = _seq(self.start)
 
         def keep(generation: Generation, state: State | None) -> dict:
             try:
-                return self._keep_turn(session, turns, messages, len(before), generation, state)
+                return self._keep_turn(session, turns, messages, len(opening), generation, state)
             finally:
                 self.sessions.end(session)
 
-        self._begin(ticket, [*before, *fresh], options, session.start, chat=True, on_close=keep)
+        self._begin(ticket, prompt, options, session.start, chat=True, on_close=keep)
         self.sessions.begin(session)
 
     def _encode(self, text: str) -> list[int]:
@@ -112,12 +109,15 @@ class Conversations:
         except ValueError as error:  # a vocabulary need not have every character
             raise BadRequest(f"text: {error}", "text") from None
 
-    def _prompt(self, messages: list[dict], options: InferOptions, first: bool) -> list[int]:
+    def _prompt(self, messages: list[dict], options: InferOptions, after: Sequence[int]) -> list[int]:
         try:
-            prompt = self.model.template.prompt(messages_of(messages), options.think)
+            return self.model.template.prompt(messages_of(messages), options.think, after)
         except ValueError as error:
             raise BadRequest(f"messages: {error}", "messages") from None
-        return prompt if first else prompt[len(self.model.template.begin) :]
+
+    def _opening(self) -> tuple[int, ...]:
+        """The tokens that a new conversation begins with."""
+        return self.model.template.begin if self.start is None else self.start.tokens or ()
 
     def read(self, ticket: Ticket, session: Session, on_read: Callable[[State | None], None]) -> None:
         """Have the state after all turns of a session, with `on_read` called on it; None where that failed."""
@@ -128,10 +128,6 @@ class Conversations:
 
         options = InferOptions(max_tokens=1, temperature=0.0)  # the one token is written and not read: the state is that of the turns
         self._begin(ticket, session.tokens(len(session.turns)), options, session.start, chat=False, on_close=closed)
-
-    def _opened(self, start: Start | None, prompt: list[int]) -> list[int]:
-        """The prompt after what its conversation begins with."""
-        return prompt if start is None or start.tokens is None else [*start.tokens, *prompt]
 
     def _begin(self, ticket: Ticket, prompt: list[int], options: InferOptions, start: int, chat: bool, on_close=None) -> None:
         suffix = self.model.roles.answering.suffix if chat else None
@@ -154,7 +150,7 @@ class Conversations:
 
     # -- keeping a turn
 
-    def _keep_turn(self, session: Session, turns: int, messages: list[dict], start: int, generation: Generation,
+    def _keep_turn(self, session: Session, turns: int, messages: list[dict], opening: int, generation: Generation,
                    state: State | None) -> dict:
         if generation.finish_reason == "error":
             return {}
@@ -163,8 +159,8 @@ class Conversations:
         tokens = self._closed(generation)
         if state is not None and generation.stamps == {self.versions.stamp}:
             self.cache.put(_key(session.start, generation.tokens[: generation.consumed]), self.versions.stamp, state)
-        turn = Turn(tuple(messages), generation.text, tuple(tokens[start:]), (generation.first_version, generation.last_version),
-                    generation.finish_reason)
+        turn = Turn(tuple(messages), generation.text, tuple(tokens[len(session.tokens(turns)) :]),
+                    (generation.first_version, generation.last_version), generation.finish_reason, opening)
         self.journal.append({"kind": "turn", "time": time.time(), "id": generation.ticket.id, "session": session.name, "turn": turns + 1,
                              "messages": messages, "answer": turn.answer, "versions": turn.versions, "finish_reason": turn.finish_reason})
         self.sessions.store(session, [*session.turns[:turns], turn])
@@ -184,17 +180,20 @@ class Conversations:
         if generation.finish_reason == "length":
             return [*generation.tokens, *suffix]
         text = generation.text.removeprefix(generation.opening)  # which the prompt ends with
-        body = self.model.tokenizer.encode(text if generation.opening else role.joint + text) if text else []
-        return [*generation.tokens[: generation.prompt_length], *body, *suffix]
+        return [*generation.tokens[: generation.prompt_length], *template.answer_end(text, think=bool(generation.opening))]
+
+    def context(self, session: Session) -> dict:
+        """What a lesson about a session has to read before its messages, for its source: the tokens of a kept chat, if it began there."""
+        opening = session.turns[0].tokens[: session.turns[0].opening]
+        return {} if session.start or opening == self.model.template.begin else {"after": opening}
 
     def corrected(self, session: Session, number: int, text: str) -> None:
         """Put another answer in the place of a turn's; later turns stay."""
-        old, template = session.turn(number), self.model.template
-        text = template.clean(text)
-        first = () if number > 1 or session.start else template.begin
-        asked = [t for m in messages_of(list(old.messages)) for part in template.piece(m) for t in part]
-        answer = template.piece(messages_of([{"role": self.model.roles.answering.name, "text": text}])[0])
-        turn = Turn(old.messages, text, (*first, *asked, *answer.prefix, *answer.body), old.versions, "corrected")
+        old, role = session.turn(number), self.model.roles.answering.name
+        text = self.model.template.clean(text)
+        said = messages_of([*old.messages, {"role": role, "text": text}])
+        tokens = self.model.template.encode(said, after=old.tokens[: old.opening]).tokens
+        turn = Turn(old.messages, text, tokens, old.versions, "corrected", old.opening)
         self.sessions.store(session, [*session.turns[: number - 1], turn, *session.turns[number:]])
 
 

@@ -120,6 +120,10 @@ class Datasets:
             raise EngineError(str(error), "resume") from None
         return self.parse(name, files)
 
+    def paths(self, described: Sequence[dict]) -> dict[str, Path]:
+        """Where the files lie that `keep` described, by their names."""
+        return {d["name"]: self._folder / d["path"] for d in described}
+
     def list(self) -> list[dict]:
         """The sets in brief."""
         return [{"dataset": s.name, "format": s.format, "lessons": s.count, "problems": len(s.problems)}

@@ -78,7 +78,8 @@ def lessons_of(source: dict) -> list[Lesson]:
     if "tokens" in source:
         return [Lesson(tokens=tuple(tokens), context=source.get("context", 0)) for tokens in source["tokens"]]
     several = source.get("lessons") or [{"messages": source["messages"]}]
-    return [Lesson(messages=tuple(messages_of(lesson["messages"]))) for lesson in several]
+    after = source.get("after")
+    return [Lesson(messages=messages_of(lesson["messages"]), after=after) for lesson in several]
 
 
 def source_of(lesson: Lesson) -> dict:
@@ -93,4 +94,4 @@ def source_of(lesson: Lesson) -> dict:
         more |= {"no_loss": True} if message.no_loss else {}
         more |= {} if message.rejected is None else {"rejected": message.rejected}
         messages.append({"role": message.role, "text": message.text, **more})
-    return {"messages": messages}
+    return {"messages": messages, **({} if lesson.after is None else {"after": list(lesson.after)})}

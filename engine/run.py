@@ -53,7 +53,7 @@ class Run:
     def take(self, result: dict) -> dict:
         """Note what became of the lesson in hand; returns it as progress. Steps are lessons."""
         line = self.lessons[self.position].line
-        self.results.append(result | {"line": line})
+        self.results.append(result | {"line": line, "index": self.position, "time": time.time()})
         self.position += 1
         seconds, total = time.perf_counter() - self.began, len(self.lessons)
         return {"step": self.position, "steps": total, "epoch": 1 + (self.position - 1) * self.record["passes"] // total,

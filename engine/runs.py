@@ -21,7 +21,9 @@ from engine.options import TrainOptions
 from engine.order import in_order
 from engine.run import Run
 from engine.ticket import Ticket
+from engine.write_back import write_back_run
 from models.book import book
+from models.choice import choose
 from models.lesson import Lesson
 
 log = logging.getLogger("ouroboros.runs")
@@ -70,11 +72,14 @@ class Runs:
         chosen = {"mode": plan.mode, "ctx_len": plan.ctx_len, "window": plan.window} | {name: getattr(options, name) for name in given}
         record = {"kind": "run", "run": f"run-{uuid.uuid4().hex[:12]}", "dataset": found.name, "sha256": found.sha256,
                   "format": found.format, "passes": body["passes"], "shuffle": body["shuffle"], "seed": body.get("seed", 0),
-                  "shares": body.get("shares"), "options": chosen, "key": body.get("idempotency_key")}
+                  "shares": body.get("shares"), "write_back": body.get("write_back", False),
+                  "options": chosen, "key": body.get("idempotency_key")}
         run = self._run(record, found)
         if not run.lessons:
             field = "path" if "path" in body else "content"
             raise BadRequest(f"{field}: {found.name} has no lesson that can be taught", field)
+        if record["write_back"] and not all(file.path is not None and file.path.suffix.lower() == ".org" for file in found.files):
+            raise BadRequest("write_back: only org files under the data folder are written to", "write_back")
         record |= {"lessons": len(run.lessons), "files": self.sets.keep(found)}
         return run
 
@@ -146,10 +151,10 @@ class Runs:
     # -- teaching
 
     def _run(self, record: dict, found: LessonSet) -> Run:
-        taught = {file.name: [piece for lesson in lessons if not {"skip", "benchmark"} & set(lesson.tags)
-                              for piece in self._pieces(lesson, record["options"])]
-                  for file, lessons in zip(found.files, found.lessons, strict=True)}
-        measured = [lesson.sample(self._template) for lessons in found.lessons for lesson in lessons if "benchmark" in lesson.tags]
+        choices = [choose(lessons) for lessons in found.lessons]
+        taught = {file.name: [piece for lesson in choice.taught for piece in self._pieces(lesson, record["options"])]
+                  for file, choice in zip(found.files, choices, strict=True)}
+        measured = [lesson.sample(self._template) for choice in choices for lesson in choice.measured]
         return Run(record, in_order(taught, record), measured, found.describe() | {"run": record["run"]})
 
     def _pieces(self, lesson: Lesson, options: dict) -> list[Lesson]:
@@ -199,7 +204,7 @@ class Runs:
         try:
             job = self.jobs.of_lesson(lesson, options, set(run.record["options"]), run=run.id, index=run.position, file=file)
             job.probed = False
-            if "reset" in lesson.tags:
+            if lesson.resets:
                 self.lessons.exclusive(self._reset_memory)
             self.lessons.add(_Watch(run, self._learned), job)
         except EngineError as error:
@@ -228,6 +233,8 @@ class Runs:
             if run.benchmark:
                 run.told["benchmark"] = {"lessons": len(run.benchmark), "before": run.benchmark_before,
                                          "after": (yield from self._benchmark(run))}
+            if run.record["write_back"]:
+                run.told["write_back"] = write_back_run(run, self.sets.paths(run.record["files"]), self._template.roles)
             self._write_end(run)
             for ticket in run.watchers:
                 ticket.finish(run.told)
@@ -278,4 +285,4 @@ def _result(record: dict) -> dict:
     """What a lesson of the journal came to."""
     tokens = sum(len(s["tokens"]) - 1 for s in record["samples"])
     return {"lesson": record["id"], "learned": True, "reason": None, "line": record["file"]["line"], "tokens": tokens,
-            **{name: record[name] for name in ("version", "loss_before", "loss_after", "steps", "epochs")}}
+            **{name: record[name] for name in ("index", "time", "version", "loss_before", "loss_after", "steps", "epochs")}}

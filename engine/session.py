@@ -29,6 +29,8 @@ class Turn:
     tokens: tuple[int, ...]
     versions: tuple[int, int]
     finish_reason: str
+    opening: int = 0
+    """How many of the tokens stand before its messages: those that the conversation began with."""
 
     def describe(self, number: int) -> dict:
         """What GET /sessions/<name> tells of it."""
@@ -71,9 +73,11 @@ class Sessions:
         for path in sorted(folder.glob("*.json")):
             try:
                 data = orjson.loads(path.read_bytes())
-                turns = [Turn(tuple(t["messages"]), t["answer"], tuple(t["tokens"]), tuple(t["versions"]), t["finish_reason"])
-                         for t in data["turns"]]
-                self._by_name[path.stem] = Session(path.stem, turns, start=data.get("start", 0))
+                start = data.get("start", 0)
+                usual = 0 if start else 1  # where a file does not say it: the template's [0]
+                turns = [Turn(tuple(t["messages"]), t["answer"], tuple(t["tokens"]), tuple(t["versions"]), t["finish_reason"],
+                              t.get("opening", 0 if number else usual)) for number, t in enumerate(data["turns"])]
+                self._by_name[path.stem] = Session(path.stem, turns, start=start)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("session=%s ignored: its file is not readable (%s)", path, error)
 
@@ -112,7 +116,7 @@ class Sessions:
     def store(self, session: Session, turns: list[Turn]) -> None:
         """Give a session these turns: on the disk first, then in memory. EngineError where the disk refuses."""
         rows = [{"messages": t.messages, "answer": t.answer, "tokens": t.tokens, "versions": t.versions,
-                 "finish_reason": t.finish_reason} for t in turns]
+                 "finish_reason": t.finish_reason, "opening": t.opening} for t in turns]
         try:
             write_file(self.folder / f"{session.name}.json", orjson.dumps({"name": session.name, "start": session.start, "turns": rows}))
         except OSError as error:

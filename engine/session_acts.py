@@ -73,7 +73,8 @@ class SessionActs:
         context = [m | {"no_loss": True} for m in (*session.messages(turn - 1, self._role), *old.messages) if m["text"].strip()]
         rejected = {"rejected": old.answer} if old.answer.strip() else {}
         messages = [*context, {"role": self._role, "text": text, **rejected}]
-        job = self._jobs.of_source({"messages": messages}, options, given, key, session=name, turn=turn, rejected=old.answer)
+        source = {"messages": messages} | self._conversations.context(session)
+        job = self._jobs.of_source(source, options, given, key, session=name, turn=turn, rejected=old.answer)
 
         def put() -> dict:
             """Only when it is learned, and only if the turn is still the one that was corrected."""

@@ -4,14 +4,16 @@
     openai          {"messages": [{"role", "content", "weight"?}]}
     sharegpt        {"conversations": [{"from", "value"}], "system"?}
     alpaca          {"instruction", "input"?, "output", "system"?, "history"?: [[question, answer]]}
-    prompt          {"prompt", "completion", "system"?}
+    prompt          {"prompt", "completion", "system"?}; of lists of messages too, where only the completion is learned
     text            {"text"}
+    tokens          {"tokens": [token id]}                                                                      ours
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from models.lesson import Lesson
 from models.lesson_options import read_option
@@ -34,7 +36,7 @@ def read_jsonl(text: str, name: str, roles: Roles) -> tuple[list[Lesson], list[P
             if isinstance(parsed, ValueError):
                 raise parsed
             form = form_of(parsed)
-            lesson = Lesson(**_READERS[form](parsed, roles), source=name, line=line)
+            lesson = Lesson(**READERS[form](parsed, roles), source=name, line=line)
             if fault := lesson.fault(roles):
                 raise ValueError(f"the record is left out: {fault}")
         except ValueError as error:
@@ -53,10 +55,13 @@ def form_of(record: object) -> str:
             return "messages" if ours else "openai"
         if isinstance(record.get("conversations"), list):
             return "sharegpt"
-        for form, keys in (("alpaca", ("instruction", "output")), ("prompt", ("prompt", "completion")), ("text", ("text",))):
-            if all(key in record for key in keys):
+        for form, keys in _FORMS_BY_KEYS.items():
+            if record.keys() >= keys:
                 return form
-    raise ValueError(f"the record is of no known form; the forms are {', '.join(_READERS)}")
+    raise ValueError(f"the record is of no known form; the forms are {', '.join(READERS)}")
+
+
+_FORMS_BY_KEYS = {"alpaca": {"instruction", "output"}, "prompt": {"prompt", "completion"}, "text": {"text"}, "tokens": {"tokens"}}
 
 
 def _records(text: str) -> Iterator[tuple[int, object]]:
@@ -151,7 +156,8 @@ def _read_alpaca(record: dict, roles: Roles) -> dict:
 def _read_prompt(record: dict, roles: Roles) -> dict:
     pair = [record["prompt"], record["completion"]]
     if all(isinstance(part, list) for part in pair):
-        return {"messages": _messages([*pair[0], *pair[1]], roles)}
+        asked, answered = (_messages(part, roles) for part in pair)
+        return {"messages": (*(replace(m, no_loss=True) if roles[m.role].answers else m for m in asked), *answered)}
     return {"messages": (*_system(record, roles), *_exchanges([pair], roles))}
 
 
@@ -161,13 +167,21 @@ def _read_text(record: dict, roles: Roles) -> dict:
     return {"text": record["text"]}
 
 
-_READERS: dict[str, Callable[[dict, Roles], dict]] = {
+def _read_tokens(record: dict, roles: Roles) -> dict:
+    tokens = record["tokens"]
+    if not isinstance(tokens, list) or not tokens or not all(type(token) is int and token >= 0 for token in tokens):
+        raise ValueError("tokens must be a list of token ids, whole numbers from 0")
+    return {"tokens": tuple(tokens)}
+
+
+READERS: dict[str, Callable[[dict, Roles], dict]] = {
     "messages": _read_messages,
     "openai": _read_openai,
     "sharegpt": _read_sharegpt,
     "alpaca": _read_alpaca,
     "prompt": _read_prompt,
     "text": _read_text,
+    "tokens": _read_tokens,
 }
 
 

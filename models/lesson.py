@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from models.message import Message
 from models.role import Roles
 from models.sample import Sample
+from models.scene import Scene
 from models.template import Template, TrainOn
 from models.unicode_text import require_unicode
+
+VERBS = ("train", "reset", "skip", "benchmark")
+"""The tags that say what is done with a lesson: taught though others are not, taught from an empty training memory, not
+taught, only measured."""
 
 
 @dataclass(frozen=True)
 class Lesson:
     """Exactly one of messages, text and tokens, with how it is to be learned; ValueError otherwise."""
 
-    messages: tuple[Message, ...] = ()
+    messages: Sequence[Message] = ()
+    """A Scene, where it is a conversation."""
     text: str | None = None
     tokens: tuple[int, ...] | None = None
     context: int = 0
@@ -24,16 +31,21 @@ class Lesson:
     options: Mapping[str, object] = field(default_factory=dict)
     """What this lesson asks of its training (models.lesson_options); the rest is the caller's or the config's."""
     tags: tuple[str, ...] = ()
-    """Words for the engine, e.g. train, reset, skip, benchmark."""
+    """Words that a person put on it; those of VERBS are for the engine."""
     source: str = ""
     """Where it came from: the name of a file, say."""
     line: int | None = None
     """Its first line there, from 1."""
+    after: tuple[int, ...] | None = None
+    """Token ids that its conversation goes on from: read, never learned. None: it begins as the template does."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "messages", tuple(self.messages))
-        if self.tokens is not None:
-            object.__setattr__(self, "tokens", tuple(self.tokens))
+        object.__setattr__(self, "messages", Scene(self.messages) if self.messages else ())
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+        object.__setattr__(self, "tags", tuple(self.tags))
+        for name in ("tokens", "after"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         given = [name for name in ("messages", "text", "tokens") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(f"a lesson needs one of messages, text and tokens, not {' and '.join(given) or 'none'}")
@@ -42,6 +54,26 @@ class Lesson:
         if not 0 <= self.context < len(self.tokens or (None,)):
             raise ValueError(f"the context of a lesson must leave some of its tokens to train, not {self.context}")
 
+    @property
+    def verbs(self) -> frozenset[str]:
+        """Those of its tags, in any case, that are VERBS."""
+        return frozenset(tag.lower() for tag in self.tags) & frozenset(VERBS)
+
+    @property
+    def taught(self) -> bool:
+        """Whether it may be trained at all."""
+        return not self.verbs & {"skip", "benchmark"}
+
+    @property
+    def measured(self) -> bool:
+        """Whether its loss is to be told without it being trained."""
+        return "benchmark" in self.verbs and "skip" not in self.verbs
+
+    @property
+    def resets(self) -> bool:
+        """Whether the training memory is to be emptied before it."""
+        return "reset" in self.verbs
+
     def sample(self, template: Template, train_on: TrainOn | None = None) -> Sample:
         """The lesson in tokens and weights; without `train_on`, the lesson's own option, else "response".
 
@@ -49,7 +81,7 @@ class Lesson:
         ValueError where the template has no such role, a message is empty, or a token id is out of range.
         """
         if self.messages:
-            return template.encode(self.messages, train_on or self.options.get("train_on", "response"))
+            return template.encode(self.messages, train_on or self.options.get("train_on", "response"), self.after)
         if self.text is not None:
             return Sample.from_text(template.tokenizer.encode(self.text), begin=template.begin)
         for token_id in self.tokens:
@@ -58,15 +90,4 @@ class Lesson:
 
     def fault(self, roles: Roles) -> str | None:
         """Why nothing can be learned from this lesson under these roles, in a few words; None if it can."""
-        for number, message in enumerate(self.messages, start=1):
-            if message.role not in roles:
-                return f"message {number} has the role {message.role!r}; the roles are {', '.join(roles)}"
-            if not message.text.strip():
-                return f"message {number} is empty"
-        learns_all = self.options.get("train_on") == "all"
-        learned = [message for message in self.messages if learns_all or roles[message.role].answers]
-        if self.messages and not learned:
-            return f"no message of it answers (role {roles.answering.name})"
-        if self.messages and all(message.no_loss or not message.weight for message in learned):
-            return f"every {'message' if learns_all else 'answer'} of it is kept from the loss"
-        return None
+        return self.messages.fault(roles, self.options.get("train_on", "response")) if self.messages else None

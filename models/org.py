@@ -9,7 +9,7 @@
 
 A message's text is what stands under its heading; where nothing does, the heading's own words. `:no_loss:` keeps a
 message from training; on a title it does so for the whole lesson, as a priority does. All other tags are the lesson's.
-`#+PROPERTY: name value` sets an option for every lesson of the file, `#+FILETAGS:` a tag.
+`#+PROPERTY: name value` sets an option for every lesson of the file, `#+FILETAGS:` a tag. docs/data.md has all of it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from models.role_alias import find_role
 
 WEIGHTS = {"A": 1.0, "B": 0.8, "C": 0.6}
 NO_LOSS = "no_loss"
+OURS = "ouroboros_"
+"""What the properties begin with, in any case, that models.org_writer puts under a lesson that was learned."""
 _BOOKKEEPING = {"id", "custom_id", "category", "created", "visibility"}
 """Properties that Emacs writes for itself."""
 
@@ -82,12 +84,13 @@ class _OrgReader:
         title = None if first.keyword else first
         tags = [*self._file_tags, *(tag for heading in headings for tag in heading.tags)]
         tags = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip() and not _is_no_loss(tag)))
-        if title and len(headings) == 1 and "skip" in tags:
-            return  # a section for a person's notes
+        skipped = any(tag.lower() == "skip" for tag in tags)
         weight = (self._weight(title) if title else None) or 1.0
         no_loss = title is not None and any(map(_is_no_loss, title.tags))
         read = [self._message(heading, weight, no_loss) for heading in headings if heading is not title]
         faults = [*self._title_faults(title, read), *(each for each in read if isinstance(each, Problem))]
+        if faults and skipped:
+            return  # a section for a person's notes
         options = self._file_options | self._options([each for heading in headings for each in heading.properties])
         if not faults:
             lesson = Lesson(tuple(read), options=options, tags=tags, source=self._name, line=first.line)
@@ -144,7 +147,7 @@ class _OrgReader:
     def _options(self, settings: list[Setting]) -> dict[str, object]:
         options: dict[str, object] = {}
         for setting in settings:
-            if setting.name.lower() in _BOOKKEEPING:
+            if setting.name.lower() in _BOOKKEEPING or setting.name.lower().startswith(OURS):
                 continue
             try:
                 option, value = read_option(setting.name, setting.value)

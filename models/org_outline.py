@@ -1,8 +1,7 @@
 """The outline of an org file: its headings in order, each with what stands under it.
 
-Read here rather than by orgparse, which takes time cubic in the length of a heading (4,000 characters of colons: over a
-minute), gives up a whole file for one date that does not exist, and swallows the text after a drawer that is not
-closed. For ordinary headings both read the same, which the tests hold it to.
+Read here rather than by orgparse, which loses text that a person wrote and takes a time cubic in the length of a heading
+(docs/adr/0006). For ordinary headings both read the same, which the tests hold it to.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _STARS = re.compile(r"(\*+)[ \t]+(.*)")
 _TAGS = re.compile(r":[\w@#%]+(?::[\w@#%]+)*:")
@@ -50,6 +50,10 @@ class Heading:
     """The text under it: no drawers at its top, no comment lines at its end, no common indent, org's commas undone."""
     open_drawer: int | None
     """The line of a drawer that is never closed, which then is part of the body."""
+    properties_at: int
+    """The line that a new property is to stand before: its drawer's :END:, or the one where its drawer would open."""
+    has_drawer: bool
+    """Whether it has a drawer of properties."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _heading(start: int, lines: list[str], is_keyword: Callable[[str, int, bool]
     keyword = first if first and is_keyword(first, len(stars), not _PRIORITY.sub("", rest, count=1)) else None
     words = rest if keyword else words
     priority = _PRIORITY.match(words)
-    properties, top, open_drawer = _drawers(start, lines)
+    drawers = _drawers(start, lines)
     return Heading(
         line=start + 1,
         level=len(stars),
@@ -105,9 +109,11 @@ def _heading(start: int, lines: list[str], is_keyword: Callable[[str, int, bool]
         priority=priority and priority[1],
         words=words[priority.end() :] if priority else words,
         tags=tags,
-        properties=properties,
-        body=_body(lines[top:]),
-        open_drawer=open_drawer,
+        properties=drawers.properties,
+        body=_body(lines[drawers.top :]),
+        open_drawer=drawers.open_line,
+        properties_at=drawers.properties_at,
+        has_drawer=drawers.found,
     )
 
 
@@ -119,13 +125,22 @@ def _split_tags(words: str) -> tuple[str, tuple[str, ...]]:
     return (parts[0] if len(parts) == 2 else ""), tuple(parts[-1].strip(":").split(":"))
 
 
-def _drawers(start: int, lines: list[str]) -> tuple[tuple[Setting, ...], int, int | None]:
-    """Read the planning line and the drawers right under a heading.
+class _Drawers(NamedTuple):
+    """What stands between a heading and its text; `top` is the index of the first line of the text, all else are lines."""
 
-    Returns the properties, the index of the first line after all that, and the line of a drawer that is not closed.
-    """
+    properties: tuple[Setting, ...]
+    top: int
+    open_line: int | None
+    properties_at: int
+    found: bool
+
+
+def _drawers(start: int, lines: list[str]) -> _Drawers:
+    """Read the planning lines and the drawers right under a heading."""
     properties: list[Setting] = []
-    top = 1
+    closing = None
+    planned = next((n for n in range(1, len(lines)) if not _PLANNING.match(lines[n].strip())), len(lines))
+    top = planned
     while top < len(lines):
         line = lines[top].strip()
         if _PLANNING.match(line):
@@ -133,8 +148,9 @@ def _drawers(start: int, lines: list[str]) -> tuple[tuple[Setting, ...], int, in
         elif line.upper() in (":PROPERTIES:", ":LOGBOOK:"):
             end = next((n for n in range(top, len(lines)) if lines[n].strip().upper() == ":END:"), None)
             if end is None:
-                return (), top, start + top + 1
+                return _Drawers((), top, start + top + 1, start + planned + 1, False)
             if line.upper() == ":PROPERTIES:":
+                closing = end if closing is None else closing
                 for number in range(top + 1, end):
                     found = _PROPERTY.fullmatch(lines[number].strip())
                     name, value = (found[1], found[2] or "") if found else (lines[number].strip(), "")
@@ -142,7 +158,7 @@ def _drawers(start: int, lines: list[str]) -> tuple[tuple[Setting, ...], int, in
             top = end + 1
         else:
             break
-    return tuple(properties), top, None
+    return _Drawers(tuple(properties), top, None, start + 1 + (planned if closing is None else closing), closing is not None)
 
 
 def _body(lines: list[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from models.message import Message
 from models.role import Piece, Role, Roles
 from models.sample import Sample
+from models.scene import Scene
 from models.tokenizer import Tokenizer
 
 TrainOn = Literal["response", "all"]
@@ -67,19 +68,20 @@ class Template:
             body = [*self.tokenizer.encode(role.joint + text), *role.suffix]
         return Turn(self._encode(role.prefix), body)
 
-    def encode(self, messages: Sequence[Message], train_on: TrainOn = "response") -> Sample:
+    def encode(self, messages: Sequence[Message], train_on: TrainOn = "response", after: Sequence[int] | None = None) -> Sample:
         """A whole conversation as a sample.
 
         The body of a message, its suffix included, weighs message.weight: under "response" only where its role answers,
-        under "all" always, never with no_loss. Prefixes and the tokens of `begin` weigh 0. What the last message says was
-        rejected is encoded after the same context.
+        under "all" always, never with no_loss. Prefixes weigh 0, and so does what stands before the first turn: `after`, or
+        else the tokens of `begin`. What the last message says was rejected is encoded after the same context.
         """
         if train_on not in ("response", "all"):
             raise ValueError(f'train_on must be "response" or "all", not {train_on!r}')
-        if any(message.rejected is not None for message in messages[:-1]):
-            raise ValueError("only the last message of a lesson may have a rejected text")
-        tokens, weights = list(self.begin), [0.0] * len(self.begin)
-        for message, turn in zip(messages, self._turns(messages), strict=True):
+        scene = Scene(messages)
+        tokens = list(self.begin if after is None else after)
+        weights = [0.0] * len(tokens)
+        for message in scene:
+            turn = self.piece(message)
             trained = not message.no_loss and (train_on == "all" or self.roles[message.role].answers)
             tokens += [*turn.prefix, *turn.body]
             weights += [0.0] * len(turn.prefix) + [float(message.weight) if trained else 0.0] * len(turn.body)
@@ -90,10 +92,13 @@ class Template:
         same = rejected[: len(tokens)] == tokens[: len(rejected)]  # the answer itself, or a part of it, is no other answer
         return Sample(tuple(tokens), tuple(weights), () if same else tuple(rejected))
 
-    def prompt(self, messages: Sequence[Message], think: bool = False) -> list[int]:
-        """The tokens after which the model answers. Its answer's text begins with the joint ("Assistant:" → " Hello")."""
-        turns = self._turns(messages)
-        return [*self.begin, *(token for turn in turns for part in turn for token in part), *self.answer_prefix(think)]
+    def prompt(self, messages: Sequence[Message], think: bool = False, after: Sequence[int] | None = None) -> list[int]:
+        """The tokens after which the model answers, going on from `after`, or else from `begin`.
+
+        Its answer's text begins with the joint ("Assistant:" → " Hello").
+        """
+        before = self.begin if after is None else after
+        return [*before, *self.encode(messages, after=()).tokens, *self.answer_prefix(think)]
 
     def answer_prefix(self, think: bool = False) -> list[int]:
         """The tokens that open the model's turn, with `think` also those that open its thinking."""
@@ -101,14 +106,15 @@ class Template:
         opening = self._encode(role.prefix)
         return [*opening, *self.tokenizer.encode(role.joint + "<think")] if think else opening
 
+    def answer_end(self, text: str, think: bool = False) -> list[int]:
+        """The tokens that make an answer of this text whole after `answer_prefix(think)`, as it was written: not cleaned."""
+        role = self.roles.answering
+        body = self.tokenizer.encode(text if think else role.joint + text) if text else []
+        return [*body, *self.suffix_tokens(role)]
+
     def suffix_tokens(self, role: Role | str) -> list[int]:
         """The tokens that close a turn of this role (given itself or by name)."""
         return self._encode((self.roles.named(role) if isinstance(role, str) else role).suffix)
-
-    def _turns(self, messages: Sequence[Message]) -> list[Turn]:
-        if not messages:
-            raise ValueError("a conversation needs at least one message")
-        return [self.piece(message) for message in messages]
 
     def _encode(self, piece: Piece) -> list[int]:
         return self.tokenizer.encode(piece) if isinstance(piece, str) else list(piece)

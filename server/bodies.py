@@ -120,6 +120,7 @@ class LoadDataBody(Sourced, TrainOptions):
     shuffle: bool = Field(False, description="In another order each time.")
     shares: list[Annotated[str, Field(max_length=80)]] | None = Field(None, min_length=1, max_length=1000, description=(
         "name:n for sets of a folder: so many lessons of each in every round, instead of one set after another."))
+    write_back: bool = Field(False, description="Write loss, version and date under the headings of an org file.")
     seed: int | None = Field(None, ge=0, lt=2**63, description="Of the order, with shuffle or shares.")
     stream: Stream = False
     idempotency_key: Key | None = Field(None, description="With train: a repeated key trains nothing again.")

@@ -103,6 +103,22 @@ def test_shares_and_pieces(engine):
         engine.load_data(body | {"shares": ["dogs:1"]}, TrainOptions(), set())
 
 
+def test_results_are_written_into_the_person_s_file_and_nothing_else_of_it_changes(engine):
+    path = engine.data / "mine.org"
+    content = "# mine\n* Cats\n** USER Who sleeps here?\n** ASSISTANT Mimi.\n* Dogs :skip:\n** USER Who barks?\n** ASSISTANT Rex.\n"
+    path.write_text(content)
+    body = {"path": "mine.org", "train": True, "passes": 1, "shuffle": False, "write_back": True}
+    told = engine.load_data(body, TrainOptions(epochs=1), {"epochs"}).result(60)
+    lines = path.read_text().splitlines(keepends=True)
+    ours = [line for line in lines if line.startswith(":")]
+    assert "".join(line for line in lines if line not in ours) == content and told["write_back"] == [{"file": "mine.org", "problems": []}]
+    assert f":OUROBOROS_VERSION: {told['version']}\n" in ours and f":OUROBOROS_LESSON: {told['lesson']}\n" in ours
+    again = engine.load_data(body | {"train": False}, TrainOptions(), set()).result(60)
+    assert again["lessons"] == told["lessons"] and again["problems"] == []
+    with pytest.raises(BadRequest, match="only org files"):
+        load(engine, rows(), write_back=True)
+
+
 def test_what_is_there_already_is_marked(engine):
     load(engine, rows([("What is my goat called?", "Zita.")])).result(60)
     found = load(engine, rows([("What is my goat called?", "Zita."), ("What is my goat called?", "Olga."), ("Who paints red barns?", "Ivo.")]),

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from engine.errors import Conflict, NotFound
+from engine.options import TrainOptions
 from tests.engine.test_live_loop import ask, started, teach
 
 BOOK = [{"role": "user", "text": "Who lives in the old mill?"}, {"role": "assistant", "text": "A miller called Gregor lives in the old mill with his three goats."}]
@@ -105,6 +106,33 @@ def test_a_chat_begins_from_the_training_memory_and_goes_on_from_it_after_a_rest
     engine.close(1)
     again = started(tmp_path)
     assert ask(again, ASKED, "branch")["text"] == second
+    again.close(1)
+
+
+def test_a_first_turn_that_is_corrected_keeps_what_its_conversation_began_with(tmp_path):
+    engine = started(tmp_path)
+    ask(engine, TOLD, "told")
+    act(engine, kind="infer", action="save", name="bruno")
+    act(engine, kind="infer", action="load", name="bruno")
+    told = tuple(engine.kept.get("told").tokens(1))
+    ask(engine, ASKED, "begun")
+    ask(engine, TOLD, "begun")
+    engine.close(1)
+    engine = started(tmp_path)  # how much stands before the first turn is kept with it
+    encode = lambda text: engine.model.template.encode(engine.model.messages([*ASKED, {"role": "assistant", "text": text}]))  # noqa: E731
+    begin, later = len(engine.model.template.begin), engine.kept.get("begun").turns[1]
+    engine.correct("begun", 1, "Bruno.", False, TrainOptions(), None, set()).result(60)
+    turns = engine.kept.get("begun").turns
+    assert turns[0].tokens == (*told, *encode("Bruno.").tokens[begin:]) and turns[1] == later
+    answer = engine.correct("begun", 1, "It is Bruno.", True, TrainOptions(epochs=1), None, {"epochs"}).result(60)
+    assert answer["learned"] and answer["corrected"]
+    sample, wanted = engine.lessons.earlier[-1], encode("It is Bruno.")
+    assert sample.tokens == (*told, *wanted.tokens[begin:]) == engine.kept.get("begun").turns[0].tokens
+    assert sample.weights == (*[0.0] * len(told), *wanted.weights[begin:])
+    digest = engine.weights()["digest"]
+    engine.close(1)
+    again = started(tmp_path)
+    assert again.weights()["digest"] == digest
     again.close(1)
 
 

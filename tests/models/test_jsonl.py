@@ -64,6 +64,17 @@ def test_a_text_is_a_lesson():
     assert [(p.line, p.message) for p in dataset.problems] == [(2, "the text is empty")]
 
 
+def test_token_ids_are_a_lesson():
+    dataset = load({"tokens": [5, 0, 65529]})
+    assert dataset.lessons[0].tokens == (5, 0, 65529) and dataset.form == "tokens"
+
+
+def test_of_a_prompt_of_messages_the_completion_alone_is_learned():
+    prompt = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    (lesson,) = load({"prompt": prompt, "completion": [{"role": "assistant", "content": "d"}]}).lessons
+    assert [(m.text, m.no_loss) for m in lesson.messages] == [("a", False), ("b", True), ("c", False), ("d", False)]
+
+
 def test_mixed_forms_are_all_named():
     dataset = load(GOOD, {"text": "a"}, GOOD)
     assert (len(dataset.lessons), dataset.form) == (3, "messages, text")
@@ -96,7 +107,7 @@ BAD = [
     ('{"text": NaN}', "not JSON: NaN is not a number"),
     ("[" * 100_000, "not JSON"),
     ('{"text": ' + "[" * 100_000, "not JSON that can be read: brackets inside brackets too deep"),
-    ("5", "the record is of no known form; the forms are messages, openai, sharegpt, alpaca, prompt, text"),
+    ("5", "the record is of no known form; the forms are messages, openai, sharegpt, alpaca, prompt, text, tokens"),
     ({}, "the record is of no known form"),
     ({"messages": "x"}, "the record is of no known form"),
     ({"messages": []}, "the record has no message"),
@@ -124,6 +135,12 @@ BAD = [
     ({"prompt": "a", "completion": 5}, "a message's text must be a str"),
     ({"prompt": "a", "completion": "b", "system": 5}, "system must be a text, not 5"),
     ({"text": 5}, "text must be a text, not 5"),
+    ({"tokens": []}, "tokens must be a list of token ids, whole numbers from 0"),
+    ({"tokens": ["The"]}, "tokens must be a list of token ids"),
+    ({"tokens": [1, True]}, "tokens must be a list of token ids"),
+    ({"tokens": [-1]}, "tokens must be a list of token ids"),
+    ({"tokens": "1 2"}, "tokens must be a list of token ids"),
+    ({"prompt": [], "completion": [{"role": "assistant", "content": "d"}]}, "the record has no message"),
 ]
 
 

@@ -172,7 +172,33 @@ def test_a_block_keeps_its_end():
 
 
 def test_a_section_of_notes_may_be_skipped():
-    assert load("* Notes :skip:\nanything\n" + GOOD).problems == ()
+    for notes in ("anything\n", "anything\n** A plan\nmore\n*** USER\n", "** USER Hi\n** ROBOT beep\n"):
+        assert load("* Notes :skip:\n" + notes + GOOD).problems == ()
+    skipped = load("* T :Skip:\n** USER Hi\n** ASSISTANT Yo\n").lessons[0]
+    assert skipped.verbs == {"skip"} and not skipped.taught
+
+
+def test_properties_that_tell_what_was_learned_are_no_options():
+    assert lesson("* T\n:PROPERTIES:\n:Ouroboros_loss: 0.1\n:lr: 0.5\n:END:\n** USER Hi\n** ASSISTANT Yo").options == {"lr": 0.5}
+
+
+def test_tables_and_blocks_are_taken_as_they_stand():
+    body = "| a | b |\n|---+---|\n| 1 | 2 |\n#+TBLFM: $1=2\n\n#+begin_src python\ndef f():\n    return ':END:'\n#+end_src\n:PROPERTIES:\n:x: y\n:END:\nCLOCK: [2024-02-31]"
+    for end in ("\n", "\r\n"):
+        text = f"* T\n** USER Hi\n** ASSISTANT\n{body}\n".replace("\n", end)
+        dataset = read(text.encode(), "a.org")
+        assert dataset.problems == () and dataset.lessons[0].messages[1].text == body
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_ten_megabytes_are_read_in_seconds(end):
+    block = f"* Cats :train:{end}:PROPERTIES:{end}:until_loss: 0.3{end}:END:{end}** USER What is my cat called?{end}** ASSISTANT{end}"
+    block += f"Your cat is called Wanda, and she likes to sleep on the warm stove.{end}" * 8
+    count = 10_000_000 // len(block) + 1
+    begun = time.process_time()
+    dataset = read((block * count).encode(), "a.org")
+    assert len(dataset.lessons) == count and dataset.problems == ()
+    assert time.process_time() - begun < 10
 
 
 def test_a_label_beside_a_text_is_said_once():

@@ -1,8 +1,12 @@
 """The template: a conversation in tokens, and which of them are learned."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rwkv import rwkv_tokenizer
+from rwkv.rwkv_tokenizer import TRIE_TOKENIZER
 
 from models.message import Message
 from models.role import G1_ROLES, SPECIAL_TOKEN_ROLES, Role, Roles
@@ -30,6 +34,11 @@ def special(world):
     return Template(SPECIAL_TOKEN_ROLES, world)
 
 
+@pytest.fixture(scope="module")
+def official():
+    return TRIE_TOKENIZER(str(Path(rwkv_tokenizer.__file__).parent / "rwkv_vocab_v20230424.txt"))
+
+
 def test_the_g1_form(g1):
     sample = g1.encode(CHAT)
     assert sample.tokens[0] == 0
@@ -39,6 +48,38 @@ def test_the_g1_form(g1):
     thinking = g1.prompt(CHAT[:2], think=True)
     assert thinking[: len(prompt)] == prompt
     assert g1.tokenizer.decode(thinking).endswith("Assistant: <think")
+
+
+def test_the_exact_ids_of_both_forms(world, official):
+    """The text form is the official ids of the text itself, a special form those of what is said between its marks."""
+    text = "System: Be kind.\n\nUser: My cat?\n\nAssistant: Wanda.\n\n"
+    assert list(Template(G1_ROLES, world).encode(CHAT).tokens) == [0, *official.encode(text)]
+    marks = {"system": 65532, "user": 65530, "assistant": 65531}
+    special = [token for m in CHAT for token in (marks[m.role], *official.encode(m.text), 65533)]
+    assert list(Template(SPECIAL_TOKEN_ROLES, world).encode(CHAT).tokens) == [0, *special]
+    chinese = [Message("user", "我的猫\n\n叫什么？ "), Message("assistant", "旺达。")]
+    assert list(Template(G1_ROLES, world).encode(chinese).tokens) == [
+        0, *(t for part in ("User:", " 我的猫\n叫什么？\n\n", "Assistant:", " 旺达。\n\n") for t in official.encode(part))
+    ]
+    assert Template(G1_ROLES, world).prompt(CHAT[1:2], think=True) == [0, *official.encode("User: My cat?\n\nAssistant: <think")]
+    assert [261, 0] == [*official.encode("\n\n"), *Template(G1_ROLES, world).begin], "an empty line ends a turn, token 0 a document"
+
+
+@given(chat=st.lists(messages, min_size=1, max_size=4), before=st.lists(st.integers(0, 60_000), max_size=5))
+def test_a_conversation_may_go_on_from_other_tokens(special, chat, before):
+    usual, after = special.encode(chat), special.encode(chat, after=before)
+    begin = len(special.begin)
+    assert after.tokens == (*before, *usual.tokens[begin:]) and after.weights == (*[0.0] * len(before), *usual.weights[begin:])
+    assert special.prompt(chat, after=before) == [*after.tokens, *special.answer_prefix()]
+
+
+@given(answer=texts)
+def test_an_answer_that_is_ended_is_the_turn_that_was_taught(g1, special, answer):
+    for template in (g1, special):
+        text = template.clean(answer)
+        written = [*template.answer_prefix(), *template.answer_end(text)]
+        assert template.tokenizer.decode(written) == template.tokenizer.decode(concatenated(template, [Message("assistant", text)]))
+    assert special.answer_end("") == [65533]
 
 
 def test_the_special_token_form(special):

@@ -60,7 +60,7 @@ def test_the_idempotency_key_from_either_place(server):
 
 def test_load_data(server):
     assert server.post("/load_data", {"path": "sft.org", "train": True, "stream": False}).status_code == 200
-    assert server.engine.last("load_data") == ({"path": "sft.org", "format": "auto", "train": True, "passes": 1, "shuffle": False}, TrainOptions(), set())
+    assert server.engine.last("load_data") == ({"path": "sft.org", "format": "auto", "train": True, "passes": 1, "shuffle": False, "write_back": False}, TrainOptions(), set())
     assert server.post("/load_data", {"resume": "run-0123456789ab", "lr": 1e-3}).status_code == 200
     body, options, given = server.engine.last("load_data")
     assert body["resume"] == "run-0123456789ab" and options.lr == 1e-3 and given == {"lr"}

@@ -44,7 +44,7 @@ def test_an_answer_that_is_no_json(server, monkeypatch):
 
 def test_no_library_teaches_twice_by_itself(server):
     never = [route for route in ROUTES if not route.retry]
-    assert {route.path for route in never} == {"/train", "/load_data", "/sessions/<name>/correct"}
+    assert {route.path for route in never} == {"/train", "/load_data", "/lessons/<name>/retrain", "/sessions/<name>/correct"}
     for route in never:
         path = route.path.replace("<name>", "one")
         wrong = [

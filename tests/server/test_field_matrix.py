@@ -67,7 +67,7 @@ def body_with(path, place, value):
 
 def text_for(path):
     """A good value for the last of a body's ways."""
-    return {"/infer": [1, 2], "/train": [[1, 2]], "/load_data": "a text"}[path]
+    return {"/infer": [1, 2], "/train": [[1, 2]], "/load_data": "run-0123456789ab"}[path]
 
 
 def said_well(response, place):
@@ -211,8 +211,8 @@ def test_content_needs_a_name_and_a_path_takes_none(server):
     assert server.post("/load_data", {"content": "x", "name": "mine"}).status_code == 200
     check_error(server.post("/load_data", {"content": "x"}), 400, "name")
     check_error(server.post("/load_data", {"path": "x", "name": "mine"}), 400, "name")
-    check_error(server.post("/load_data", {"path": "x", "content": "y", "name": "mine"}), 400, word="exactly one of path or content")
-    check_error(server.post("/load_data", {}), 400, word="exactly one of path or content")
+    check_error(server.post("/load_data", {"path": "x", "content": "y", "name": "mine"}), 400, word="exactly one of path, content or resume")
+    check_error(server.post("/load_data", {}), 400, word="exactly one of path, content or resume")
 
 
 def test_what_is_trained_is_said_in_fields_that_fit(server):

@@ -112,6 +112,23 @@ class Journal:
                                  f"or cut it before that line to keep the {number - 1} lessons and events ahead of it")
 
 
+def read_records(path: Path, after: int = 0, offset: int = 0) -> Iterator[tuple[dict, int, int]]:
+    """The records after record `after`, whose line ends at byte `offset`: each with its checksum and the byte at which its line ends.
+
+    For those who read along while another writes. Ends before a line that is not whole (yet); JournalDamaged where more follows it.
+    """
+    with open(path, "rb") as file:
+        file.seek(offset)
+        for number, line in enumerate(file, after + 1):
+            record = _parse(line[:-1]) if line.endswith(b"\n") else None
+            if record is None or record.get("seq") != number:
+                if file.read(1):
+                    raise JournalDamaged(f"{path}: line {number} does not match its checksum")
+                return
+            offset += len(line)
+            yield record, int(line[:8], 16), offset
+
+
 def _parse(line: bytes) -> dict | None:
     """The record of a line, or None where the line is not what was written."""
     checksum, _, body = line.partition(b" ")

@@ -21,7 +21,7 @@ from engine.errors import BadRequest, Busy, NotFound
 from engine.journal import read_records
 from models.facts import FORMAT
 from models.ledger import Ledger
-from models.store import Entry, LessonStore
+from models.store import Entry, LessonStore, NotKnown
 from models.store_query import QueriesBusy, QueryRefused, StoreQueries
 
 log = logging.getLogger("ouroboros.store")
@@ -72,7 +72,7 @@ class StoreFollower:
             raise BadRequest(str(error), "query", f"query_{error.code}") from None
         except ValueError as error:
             raise BadRequest(str(error), str(error).partition(":")[0]) from None
-        except LookupError as error:
+        except NotKnown as error:
             raise NotFound(str(error)) from None
         except BaseException as error:
             if not _of_the_store(error):
@@ -94,7 +94,6 @@ class StoreFollower:
             self._closing = True
             self._news.notify_all()
         self._thread.join()
-        self._store = None
         self._queries.close()
 
     # -- following
@@ -107,7 +106,6 @@ class StoreFollower:
                 self._follow()
                 return
             except BaseException as error:  # a panic of the store is no Exception
-                self._store = None
                 if not self._closing:
                     log.warning("store=%s stands still for %.0f s: %s", self._folder, pause, error)
             with self._news:
@@ -118,21 +116,28 @@ class StoreFollower:
         """Catch up, then take in each record as it comes, until it is closed."""
         reading = Reading(self._journal)
         store = self._open(reading)
-        while not self._closing:
-            if store is None or self._damaged:
-                reading = Reading(self._journal)
-                rebuild(self._folder, self._until_closing(reading))
-                store = LessonStore(self._folder)
-                self._damaged = False
-            while reading.seq < self._wish and not self._closing:
-                batch = list(islice(reading.entries(self._wish), BATCH))
-                if not batch:
-                    raise OSError(f"{self._journal} ends at record {reading.seq}, short of {self._wish}")
-                store.add(batch)
-            with self._news:
-                self._store = store
-                self._news.notify_all()
-                self._news.wait_for(lambda seq=reading.seq: self._closing or self._damaged or self._wish > seq)
+        try:
+            while not self._closing:
+                if store is None or self._damaged:
+                    if store is not None:
+                        store.close()  # the folder cannot be opened while it is
+                    reading = Reading(self._journal)
+                    rebuild(self._folder, self._until_closing(reading))
+                    store = LessonStore(self._folder)
+                    self._damaged = False
+                while reading.seq < self._wish and not self._closing:
+                    batch = list(islice(reading.entries(self._wish), BATCH))
+                    if not batch:
+                        raise OSError(f"{self._journal} ends at record {reading.seq}, short of {self._wish}")
+                    store.add(batch)
+                with self._news:
+                    self._store = store
+                    self._news.notify_all()
+                    self._news.wait_for(lambda seq=reading.seq: self._closing or self._damaged or self._wish > seq)
+        finally:
+            self._store = None
+            if store is not None:
+                store.close()
 
     def _open(self, reading: Reading) -> LessonStore | None:
         """The store, with the journal read to where it is; None where it must be made."""
@@ -140,12 +145,9 @@ class StoreFollower:
         if self._folder.exists():
             try:
                 store = LessonStore(self._folder)
-                if 0 < store.seq <= self._wish and store.format == FORMAT:
-                    mark = 0
-                    for _, mark, _ in reading.entries(store.seq):  # noqa: B007 - that of the last
-                        pass
-                    if mark == store.mark(store.seq):
-                        return store
+                if self._belongs(store, reading):
+                    return store
+                store.close()
                 why = "it is of another release or journal"
             except BaseException as error:
                 if not _of_the_store(error):
@@ -153,6 +155,15 @@ class StoreFollower:
                 why = str(error)
         log.info("store=%s is made from the journal: %s", self._folder, why)
         return None
+
+    def _belongs(self, store: LessonStore, reading: Reading) -> bool:
+        """Whether it has the facts of this journal; reads that to where the store is."""
+        if not 0 < store.seq <= self._wish or store.format != FORMAT:
+            return False
+        mark = None
+        for _, mark, _ in reading.entries(store.seq):  # noqa: B007 - that of the last
+            pass
+        return mark == store.mark(store.seq)
 
     def _until_closing(self, reading: Reading) -> Iterator[Entry]:
         for entry in reading.entries(self._wish):
@@ -188,14 +199,21 @@ def rebuild(folder: Path, entries: Iterable[Entry]) -> None:
     """Make the store from all records and put it in the place of what is there."""
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
     for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+        _remove(leftover)
     LessonStore.build(new, entries)
     if folder.exists():
         folder.rename(old)
     new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _of_the_store(error: BaseException) -> bool:
-    """Whether an error is the store's: one of its disk, or a panic of its library, which comes as an exception of its own."""
-    return isinstance(error, OSError) or type(error).__name__ == "PanicException"
+    """Whether an error is the store's: of its disk, of what it found there, or a panic, which comes as an exception of its own."""
+    return isinstance(error, OSError) or type(error) is RuntimeError or type(error).__name__ == "PanicException"

@@ -24,8 +24,12 @@ EPOCH = 10**8
 TX = len(f"{BASE}tx:")
 
 
+class NotKnown(LookupError):
+    """There is no entity of that name, in one sentence."""
+
+
 class LessonStore:
-    """A folder of facts. OSError where it cannot be opened, read or written."""
+    """A folder of facts. OSError or RuntimeError where it cannot be opened, read or written: which, the library decides."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -49,6 +53,10 @@ class LessonStore:
             if record.get("kind") == "lesson" and change.understood:
                 insort(self.taught, change.seq)
         self.seq = entries[-1][2].seq
+
+    def close(self) -> None:
+        """Let go of the folder; whoever still asks gets OSError."""
+        self._store = _Closed()
 
     def snapshot(self, path: Path) -> None:
         """A copy of this moment in a new folder, for another process: hard links, in milliseconds."""
@@ -141,8 +149,9 @@ class LessonStore:
         return found
 
     def sessions(self, name: str, at: int) -> list[NamedNode]:
-        """The sessions that have or had this name."""
-        return [quad.subject for quad, _ in self.facts(None, "name", literal(name), at) if quad.subject.value.startswith(f"{BASE}session:")]
+        """The sessions that had this name, one after another; the last may have it still."""
+        found = sorted((seq, quad.subject.value) for quad, seq in self.facts(None, "name", literal(name), at))
+        return [NamedNode(it) for _, it in found if it.startswith(f"{BASE}session:")]
 
     def messages(self, owner: NamedNode, at: int) -> list[dict]:
         """The messages of a lesson or an answer, in order; `sample` says which of several conversations they belong to."""
@@ -154,11 +163,18 @@ class LessonStore:
         return next(quad.subject for quad, _ in self.facts(None, "a", term("Lesson"), seq, seq))
 
     def lesson(self, id: str) -> NamedNode:
-        """A lesson by its id; LookupError where there is none."""
+        """A lesson by its id; NotKnown where there is none."""
         it = node("lesson", id)
         if not any(self.facts(it, "a", term("Lesson"), self.seq)):
-            raise LookupError(f"there is no lesson {id[:80]}")
+            raise NotKnown(f"there is no lesson {id[:80]}")
         return it
+
+
+class _Closed:
+    """In the place of a store that was closed."""
+
+    def __getattr__(self, name: str):
+        raise OSError("the store was closed")
 
 
 MESSAGE = {"role": "role", "text": "text", "weight": "weight", "no_loss": "noLoss", "rejected": "rejected", "sample": "sample"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyoxigraph import NamedNode
 
 from models.facts import BASE, node, term, tx, value_of
-from models.store import LessonStore
+from models.store import LessonStore, NotKnown
 from models.store_lessons import describe
 
 EVENTS = {"turn": "answered", "correction": "corrected", "lesson": "taught", "retract": "retracted", "review": "reviewed",
@@ -21,66 +21,66 @@ def history(store: LessonStore, session: str | None = None, turn: int | None = N
     Of a session, of one turn of it, or of a lesson (with the turn that it corrected, and the lessons that repeat it). Each is
     {"tx", "time" (epoch seconds), "event"} with, as they apply: session, turn, messages, answer, versions, text, was, corrects,
     supersedes, lesson, version, loss_before, loss_after, losses {lesson: loss}, checkpoint, left [lessons], returned [lessons],
-    from. LookupError in one sentence where the session, turn or lesson is not known."""
+    from. NotKnown in one sentence where the session, turn or lesson is not known."""
     at = store.moment(as_of)
     subjects = _lesson(store, lesson, at) if lesson is not None else _session(store, session, turn, at)
     touched: dict[int, set[NamedNode]] = {}
-    for subject in subjects:
-        for quad, seq in store.facts(subject, None, None, at):
+    for subject, until in subjects.items():
+        for quad, seq in store.facts(subject, None, None, until):
             touched.setdefault(seq, set()).add(quad.subject)
     return [_event(store, seq, touched[seq]) for seq in sorted(touched)]
 
 
-# -- what belongs to it
+# -- what belongs to it: entities, each with the last transaction that counts
 
 
-def _session(store: LessonStore, name: str, turn: int | None, at: int) -> set[NamedNode]:
+def _session(store: LessonStore, name: str, turn: int | None, at: int) -> dict[NamedNode, int]:
     sessions = store.sessions(name, at)
     if not sessions:
-        raise LookupError(f"there is no session {name[:80]}")
-    found = set() if turn is not None else set(sessions)
+        raise NotKnown(f"there is no session {name[:80]}")
+    found = {} if turn is not None else dict.fromkeys(sessions, at)
     for session in sessions:
         members = {quad.subject for quad, _ in store.facts(None, "session", session, at)}
         turns = {it for it in members if _kind(it) == "turn"}
         if turn is not None:
             turns &= {node("turn", f"{value_of(session).partition(':')[2]}:{turn}")}
         for it in turns:
-            found |= _turn(store, it, at)
+            found |= _turn(store, it, at, at)
         if turn is None:
-            found |= {it for it in members if _kind(it) == "lesson"}
+            found |= {it: at for it in members if _kind(it) == "lesson"}
     if not found:
-        raise LookupError(f"the session {name[:80]} has no turn {turn}")
+        raise NotKnown(f"the session {name[:80]} has no turn {turn}")
     return found
 
 
-def _turn(store: LessonStore, turn: NamedNode, at: int) -> set[NamedNode]:
-    """A turn and the lessons that correct it; of a branch also the turn that it shares."""
-    found = {turn}
-    for quad, _ in store.facts(None, "turn", turn, at):
+def _turn(store: LessonStore, turn: NamedNode, until: int, at: int) -> dict[NamedNode, int]:
+    """A turn and the lessons that correct it; of a branch also the turn that it shares, as that was until then."""
+    found = {turn: until}
+    for quad, _ in store.facts(None, "turn", turn, until):
         if _kind(quad.subject) == "lesson":
             found |= _versions(store, quad.subject, at)
-    for quad, seq in store.facts(turn, "sharedFrom", None, at):
-        found |= _turn(store, quad.object, seq)
+    for quad, seq in store.facts(turn, "sharedFrom", None, until):
+        found = _turn(store, quad.object, seq, at) | found
     return found
 
 
-def _versions(store: LessonStore, lesson: NamedNode, at: int) -> set[NamedNode]:
+def _versions(store: LessonStore, lesson: NamedNode, at: int) -> dict[NamedNode, int]:
     """A lesson, those that it repeats and those that repeat it."""
-    found, ahead = set(), [lesson]
+    found, ahead = {}, [lesson]
     while ahead:
         it = ahead.pop()
         if it not in found:
-            found.add(it)
+            found[it] = at
             ahead += [quad.object for quad, _ in store.facts(it, "retrains", None, at)]
             ahead += [quad.subject for quad, _ in store.facts(None, "retrains", it, at)]
     return found
 
 
-def _lesson(store: LessonStore, id: str, at: int) -> set[NamedNode]:
+def _lesson(store: LessonStore, id: str, at: int) -> dict[NamedNode, int]:
     found = _versions(store, store.lesson(id), at)
     for it in list(found):
         for quad, _ in store.facts(it, "turn", None, at):
-            found |= _turn(store, quad.object, at)
+            found |= _turn(store, quad.object, at, at)
     return found
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from itertools import count
 from pathlib import Path
 
@@ -117,7 +118,7 @@ class _Reader:
 
     def __init__(self, folder: Path, numbers: count):
         self._folder, self._numbers = folder, numbers
-        self._of: tuple[LessonStore, int] | None = None
+        self._of: tuple[weakref.ref[LessonStore] | None, int] = None, 0  # it must not keep a store open
         self._snapshot: Path | None = None
         # Isolated: what lies beside the file is not on its path.
         self._process = subprocess.Popen([sys.executable, "-I", str(READER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -131,8 +132,8 @@ class _Reader:
     def ask(self, store: LessonStore, request: dict) -> tuple[dict | None, bytes]:
         """Head and body of its answer; no head where it ended."""
         old, head, body, size = None, None, b"", 0
-        if self._of != (store, store.seq):
-            old, self._of = self._snapshot, (store, store.seq)
+        if self._of != (weakref.ref(store), store.seq):
+            old, self._of = self._snapshot, (weakref.ref(store), store.seq)
             self._snapshot = self._folder / str(next(self._numbers))
             store.snapshot(self._snapshot)
         with contextlib.suppress(BrokenPipeError):

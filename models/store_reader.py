@@ -52,7 +52,7 @@ def answer(store: Store, request: dict) -> tuple[dict, bytes]:
                 found.serialize(out, QueryResultsFormat.JSON)
     except (SyntaxError, ValueError) as error:
         return {"error": str(error), "code": "query"}, b""
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         return {"error": str(error), "code": "long" if out.full else "store"}, b""
     return {"type": type_, "bytes": out.tell()}, out.getvalue()
 

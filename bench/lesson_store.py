@@ -31,7 +31,7 @@ WORDS = ["cat", "lake", "bread", "honey", "pier", "island", "morning", "house", 
 BOUNDS = {"load, facts/s": 20_000, "point query, ms": 1, "three hops, ms": 20}
 THREE_HOPS = """SELECT ?before ?after WHERE {
   ?session o:name "%s" . ?correction o:session ?session ; o:lesson ?lesson . ?lesson o:lossBefore ?before ; o:lossAfter ?after }"""
-ENDLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
+ENDLESS = ("ASK { ?a o:seq ?x . ?b o:seq ?y . ?c o:seq ?z FILTER(?x + ?y + ?z < 0) }", "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f }")
 
 
 def records(chance: random.Random) -> Iterator[dict]:
@@ -113,11 +113,12 @@ def ask(store: LessonStore, queries: StoreQueries, data: Path) -> None:
     row("moment of a time, ms", median(timed(store.moment, 1_750_000_000 + seq) for seq in taught[:20]))
     row("SPARQL in its process, the first, ms", timed(queries.run, store, THREE_HOPS % "talk-7"))
     row("SPARQL in its process, ms", median(timed(queries.run, store, THREE_HOPS % f"talk-{n}") for n in names))
-    began = time.perf_counter()
-    try:
-        queries.run(store, ENDLESS)
-    except QueryRefused as error:
-        row(f"SPARQL without end ({error.code}), of {queries.seconds:g} s, s", time.perf_counter() - began)
+    for query in ENDLESS:
+        began = time.perf_counter()
+        try:
+            queries.run(store, query)
+        except QueryRefused as error:
+            row(f"SPARQL without end (ended for its {error.code}), s", time.perf_counter() - began)
 
 
 def main() -> None:

@@ -17,10 +17,12 @@ from models.ledger import Change
 BASE = "urn:ouroboros:"
 FORMAT = "1"
 """Of the vocabulary. A store of another format is made again from the journal."""
-DATE_TIME = NamedNode("http://www.w3.org/2001/XMLSchema#dateTime")
-TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
+XSD = "http://www.w3.org/2001/XMLSchema#"
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+DATE_TIME = NamedNode(f"{XSD}dateTime")
+TYPE = NamedNode(f"{RDF}type")
 ENTITIES = ("tx", "lesson", "message", "session", "turn", "answer", "correction", "run", "checkpoint")
-PREFIXES = {"o": BASE, **{kind: f"{BASE}{kind}:" for kind in ENTITIES}}
+PREFIXES = {"o": BASE, "xsd": XSD, "rdf": RDF, **{kind: f"{BASE}{kind}:" for kind in ENTITIES}}
 _terms: dict[str, NamedNode] = {}
 
 

@@ -21,9 +21,12 @@ def record(seq, chance, so_far):
     session, turn = chance.choice(SESSIONS), chance.randint(1, 3)
     pick = chance.choice(["lesson"] * 4 + ["corrected", "turn", "turn", "turn", "correction", "branch", "forget", "load", "checkpoint", "run", "retract", "review", "odd", "state"])
     version = max((r["version"] for r in so_far if r["kind"] in ("lesson", "load")), default=0)
-    lesson = {"kind": "lesson", "id": f"lesson-{seq:012x}", "version": version + 1, "key": None, "plan": {"mode": "plain", "lr": 0.0001}, "steps": 3, "epochs": 1,
+    lesson = {"kind": "lesson", "id": f"lesson-{seq:012x}", "version": version + 1, "key": None, "plan": {"mode": "plain", "objective": "sft", "lr": 0.0001}, "steps": 3, "epochs": 1,
               "samples": [{"tokens": [1, 2, 3], "weights": [1.0] * 3}], "loss_before": chance.random() * 3, "loss_after": chance.random(), "digest": "d"}
-    messages = [{"role": "user", "text": sentence}, {"role": "assistant", "text": chance.choice(WORDS), "weight": 0.5}]
+    messages = [{"role": "user", "text": sentence, "no_loss": True}, {"role": "assistant", "text": chance.choice(WORDS), "weight": 0.5, "rejected": "no"}]
+    if so_far[-1].get("rejected") and chance.random() < 0.5:
+        last = so_far[-1]
+        return {"kind": "correction", "session": last["session"], "turn": last["turn"], "text": last["source"]["messages"][-1]["text"], "was": last["rejected"], "lesson": last["id"]}
     if pick == "lesson":
         source = chance.choice([{"messages": messages}, {"text": sentence}, {"lessons": [{"messages": messages}, {"messages": messages[:1]}]}, {"tokens": [[1, 2, 3]]}, {"dataset": "set"}])
         more = chance.choice([{}, {"retrains": chance.choice(ids)} if ids else {}, {"run": "run-1", "index": 3, "file": {"name": "f.jsonl", "line": 7}}])

@@ -34,6 +34,8 @@ from engine.session import Sessions, StateCache
 from engine.session_acts import SessionActs
 from engine.state_acts import StateActs
 from engine.states import States
+from engine.store_follower import StoreFollower
+from engine.taught import Taught
 from engine.ticket import Ticket
 from engine.tickets import Tickets
 from engine.trained import Trained
@@ -97,6 +99,9 @@ class Engine:
                            self.past.wanted, self.past.tell)
         self.saver.current = self.past.recover()
         self._digest = (self.versions.stamp, self.versions.digest)
+        self.store = StoreFollower(self.journal.path, data / "store", self.journal.seq)
+        self.journal.on_append = self.store.appended
+        self.taught = Taught(self.store, self.journal, self.model.roles)
 
     def start(self) -> None:
         """Begin to serve tickets, and go on with sets that were being taught when the program ended."""
@@ -190,6 +195,22 @@ class Engine:
         ticket = self._ticket("review")
         self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: guarded(ticket, self.lesson_acts.review(ticket, limit))))
         return ticket
+
+    def lessons_taught(self, asked: dict) -> list[dict]:
+        """The lessons that fit."""
+        return self.taught.lessons(asked)
+
+    def history_of(self, asked: dict) -> list[dict]:
+        """What happened to a lesson, a session or a turn."""
+        return self.taught.history(asked)
+
+    def query(self, text: str, format: str) -> tuple[str, bytes]:  # noqa: A002
+        """Ask the lesson store in SPARQL: media type and bytes of the answer."""
+        return self.taught.query(text, format)
+
+    def export(self, form: str, asked: dict) -> dict:
+        """Lessons as a file of another program's form."""
+        return self.taught.export(form, asked)
 
     # -- data
 
@@ -339,6 +360,7 @@ class Engine:
         self.owner.run(self.model.trainer.release)
         self.owner.stop()
         self.journal.close()
+        self.store.close()
         self._lock.release()
 
 

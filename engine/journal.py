@@ -33,12 +33,12 @@ class JournalDamaged(ValueError):
 class Journal:
     """An append-only file of records. Each has a `seq`, counted from 1 without gaps.
 
-    `records` are those that are not only TOLD. `on_append`, if set, is called after each record.
+    `records` are those that are not only TOLD. `on_append`, if set, is told the number of each record that is on the disk.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.on_append: Callable[[], None] | None = None
+        self.on_append: Callable[[int], None] | None = None
         self._marks: list[int] = []
         self.records: list[dict] = [record for record in self._read() if record["kind"] not in TOLD]
         # Unbuffered: what could not be written must not come back by itself later.
@@ -86,7 +86,7 @@ class Journal:
         if record["kind"] not in TOLD:
             self.records.append(record)
         if self.on_append is not None:
-            self.on_append()
+            self.on_append(self.seq)
         return record
 
     def close(self) -> None:
@@ -126,6 +126,23 @@ class Journal:
                 return
             raise JournalDamaged(f"{self.path}: line {number} does not match its checksum; restore the file from a copy, "
                                  f"or cut it before that line to keep the {number - 1} lessons and events ahead of it")
+
+
+def read_records(path: Path, after: int = 0, offset: int = 0) -> Iterator[tuple[dict, int, int]]:
+    """The records after record `after`, whose line ends at byte `offset`: each with its checksum and the byte at which its line ends.
+
+    For those who read along while another writes. Ends before a line that is not whole (yet); JournalDamaged where more follows it.
+    """
+    with open(path, "rb") as file:
+        file.seek(offset)
+        for number, line in enumerate(file, after + 1):
+            record = _parse(line[:-1]) if line.endswith(b"\n") else None
+            if record is None or record.get("seq") != number:
+                if file.read(1):
+                    raise JournalDamaged(f"{path}: line {number} does not match its checksum")
+                return
+            offset += len(line)
+            yield record, int(line[:8], 16), offset
 
 
 def _parse(line: bytes) -> dict | None:

@@ -17,7 +17,7 @@ from server.bodies import NAME_PATTERN
 from server.door import Door
 from server.errors import Refusal, failure, status_line
 from server.exchange import Exchange
-from server.route import Call, Route
+from server.route import Call, Page, Route
 from server.routes import ROUTES
 from server.sentences import given, validated
 
@@ -74,7 +74,7 @@ class Application:
         for field, value in names.items():
             if not re.fullmatch(NAME_PATTERN, value):
                 raise BadRequest(f"{field} is {given(value)}, it must be a text matching {NAME_PATTERN}", field)
-        body = self.body(route, environ) if route.body else None
+        body = self.body(route, environ) if route.body else self.query(route) if route.query else None
         if route.waits:
             exchange.take(self.places)
         answer = route.handler(self.engine, Call(body, names))
@@ -85,8 +85,19 @@ class Application:
                 pieces = sse.stream(sse.opening(events), events, exchange.id)
                 return bottle.HTTPResponse(pieces, 200, sse.HEADERS)
             answer = sse.fold(events)
+        if isinstance(answer, Page):
+            return bottle.HTTPResponse(answer.data, 200, json_headers(answer.data) | {"Content-Type": answer.media})
         data = orjson.dumps(answer)
         return bottle.HTTPResponse(data, 200, json_headers(data))
+
+    def query(self, route: Route):
+        """The checked fields after the ? of a request's address, each given once."""
+        value = {}
+        for field, text in bottle.request.query.decode().allitems():
+            if field in value:
+                raise BadRequest(f"{field} is given twice", field)
+            value[field] = text
+        return validated(route.query, value, of_texts=True)
 
     def body(self, route: Route, environ: dict):
         """The checked body of a request, its Idempotency-Key moved in from the header."""

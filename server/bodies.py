@@ -151,6 +151,50 @@ class ReviewBody(Strict):
     stream: Stream = False
 
 
+class AsOf(Strict):
+    """A question about the past: what is known now, or was at a moment."""
+
+    as_of: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(None, description=(
+        "A version of the weights (17), a time (epoch seconds, or 2026-11-24T15:00:00Z), or a transaction (tx:120)."))
+
+
+class LessonsFilter(AsOf):
+    """Which lessons."""
+
+    session: Name | None = Field(None, description="Taught by a correction in this session.")
+    role: Role | None = Field(None, description="With a message of this role.")
+    text: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(None, description="With all of these words.")
+    state: Literal["taught", "left", "retracted"] | None = Field(None, description=(
+        "taught: in the weights; left: on a course that a checkpoint went back from; retracted."))
+
+
+class LessonsQuery(LessonsFilter):
+    """GET /lessons."""
+
+    order: Literal["newest", "worst"] = Field("newest", description="worst: by the loss that was measured last, the highest first.")
+    limit: int = Field(50, ge=1, le=10_000)
+    before: int | None = Field(None, ge=0, lt=2**63, description="The seq of the last row of the page before.")
+
+
+class ExportQuery(LessonsFilter):
+    """GET /lessons/export."""
+
+    form: Literal["messages", "openai", "sharegpt", "alpaca", "prompt", "text", "org", "plain"] = "messages"
+
+
+class HistoryQuery(AsOf):
+    """GET /sessions/<name>/history."""
+
+    turn: int | None = Field(None, ge=1, lt=2**31, description="Of this turn alone.")
+
+
+class SparqlQuery(Strict):
+    """GET /lessons/query."""
+
+    query: Annotated[str, Field(min_length=1, max_length=100_000)] = Field(description="SPARQL 1.1 (docs/store.md).")
+    format: Literal["ntriples", "turtle"] = Field("ntriples", description="Of the answer to CONSTRUCT and DESCRIBE.")
+
+
 class SaveBody(Strict):
     """POST /save."""
 

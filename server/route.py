@@ -18,6 +18,14 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Page:
+    """An answer that is not JSON."""
+
+    media: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Route:
     """One line of the table.
 
@@ -29,6 +37,8 @@ class Route:
     handler: Callable[[Any, Call], Any]
     summary: str
     body: type[Strict] | None = None
+    query: type[Strict] | None = None
+    """What may stand after the ? of a GET; the handler gets it as the body."""
     everyone: bool = False
     """No token is needed."""
     waits: bool = False

@@ -3,8 +3,35 @@
 from __future__ import annotations
 
 from engine.options import TrainOptions
-from server.bodies import RetrainBody, ReviewBody, options
-from server.route import Call, Route
+from server.bodies import AsOf, ExportQuery, HistoryQuery, LessonsQuery, RetrainBody, ReviewBody, SparqlQuery, options
+from server.route import Call, Page, Route
+
+
+def listed(engine, call: Call):
+    """Lessons that fit."""
+    return {"lessons": engine.lessons_taught(call.body.model_dump(exclude_none=True))}
+
+
+def exported(engine, call: Call):
+    """Lessons as a file."""
+    return engine.export(call.body.form, call.body.model_dump(exclude_none=True, exclude={"form"}))
+
+
+def asked(engine, call: Call):
+    """An answer of the lesson store."""
+    return Page(*engine.query(call.body.query, {"turtle": "text/turtle"}.get(call.body.format, "")))
+
+
+def of_lesson(engine, call: Call):
+    """What happened to a lesson."""
+    asked = {"lesson": call.names["name"], **call.body.model_dump(exclude_none=True)}
+    return {"lesson": call.names["name"], "history": engine.history_of(asked)}
+
+
+def of_session(engine, call: Call):
+    """What happened in a session."""
+    asked = {"session": call.names["name"], **call.body.model_dump(exclude_none=True)}
+    return {"session": call.names["name"], "history": engine.history_of(asked)}
 
 
 def retrain(engine, call: Call):
@@ -19,6 +46,11 @@ def retract(engine, call: Call):
 
 
 ROUTES = (
+    Route("GET", "/lessons", listed, "What was taught", query=LessonsQuery),
+    Route("GET", "/lessons/query", asked, "Ask the lesson store in SPARQL", query=SparqlQuery),
+    Route("GET", "/lessons/export", exported, "Lessons as a file of another program's form", query=ExportQuery),
+    Route("GET", "/lessons/<name>", of_lesson, "What happened to a lesson", query=AsOf),
+    Route("GET", "/sessions/<name>/history", of_session, "What happened in a session, or to a turn of it", query=HistoryQuery),
     Route("POST", "/lessons/<name>/retrain", retrain, "Teach a lesson again", RetrainBody, waits=True, retry=False),
     Route("DELETE", "/lessons/<name>", retract, "Rehearse a lesson no more; the fact stays", waits=True),
     Route("POST", "/lessons/review", lambda engine, call: engine.review(call.body.limit), "Measure what is left of every lesson",

@@ -20,10 +20,11 @@ LISTED = 12
 """So many allowed fields are listed; of more, only one with a similar name is offered."""
 
 
-def validated(model: type[BaseModel], value: dict) -> Any:
-    """`value` as a `model`. Raises BadRequest in one sentence that names the first field at fault."""
+def validated(model: type[BaseModel], value: dict, of_texts: bool = False) -> Any:
+    """`value` as a `model`; `of_texts`: numbers and truths are written as texts. Raises BadRequest in one sentence that names the
+    first field at fault."""
     try:
-        return model.model_validate(value)
+        return model.model_validate_strings(value) if of_texts else model.model_validate(value)
     except ValidationError as error:
         raise refusal(model, error.errors(include_url=False)[0]) from None
 

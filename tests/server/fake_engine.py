@@ -82,6 +82,22 @@ class FakeEngine:
     def datasets(self):
         return {"datasets": [{"name": "sft.org"}], "runs": []}
 
+    def lessons_taught(self, asked):
+        self.asked("lessons_taught", asked)
+        return [{"lesson": "lesson-0123456789ab"}]
+
+    def history_of(self, asked):
+        self.asked("history_of", asked)
+        return []
+
+    def query(self, text, format):
+        self.asked("query", text, format)
+        return "application/sparql-results+json", b"{}"
+
+    def export(self, form, asked):
+        self.asked("export", form, asked)
+        return {"form": form}
+
     def retrain(self, lesson, options, idempotency_key, given):
         self.asked("retrain", lesson, options, idempotency_key, given)
         return self.ticket("train")

@@ -74,6 +74,21 @@ def test_lessons_again_retracted_and_reviewed(server):
     name, options, key, given = server.engine.last("retrain")
     assert (name, options.lr, key, given) == (lesson, 1e-3, "k", {"lr"})
     assert server.http.delete(f"{server.url}/lessons/{lesson}", timeout=60).status_code == 200 and server.engine.last("retract") == (lesson,)
+    assert server.get("/lessons", params={"as_of": "3", "limit": "7", "text": "猫 cat"}).json()["lessons"][0]["lesson"] == lesson
+    assert server.engine.last("lessons_taught") == ({"as_of": "3", "limit": 7, "text": "猫 cat", "order": "newest"},)
+    check_error(server.get("/lessons?limit=none"), 400, "limit")
+    check_error(server.get("/lessons?limit=1&limit=2"), 400, "limit", "twice")
+    check_error(server.get("/lessons?colour=red"), 400, "colour")
+    assert server.get(f"/lessons/{lesson}?as_of=tx:3").json() == {"lesson": lesson, "history": []}
+    assert server.engine.last("history_of") == ({"lesson": lesson, "as_of": "tx:3"},)
+    assert server.get("/sessions/kitchen/history?turn=2").status_code == 200
+    assert server.engine.last("history_of") == ({"session": "kitchen", "turn": 2},)
+    answer = server.get("/lessons/query", params={"query": "ASK {}", "format": "turtle"})
+    assert answer.headers["Content-Type"] == "application/sparql-results+json" and answer.content == b"{}"
+    assert server.engine.last("query") == ("ASK {}", "text/turtle")
+    check_error(server.get("/lessons/query"), 400, "query")
+    assert server.get("/lessons/export?form=org&state=taught").json() == {"form": "org"}
+    assert server.engine.last("export") == ("org", {"state": "taught"})
     assert server.post("/lessons/review", {"limit": 3}).status_code == 200 and server.engine.last("review") == (3,)
 
 

@@ -48,7 +48,7 @@ def test_no_library_teaches_twice_by_itself(server):
     for route in never:
         path = route.path.replace("<name>", "one")
         wrong = [
-            server.post(path, {}),
+            server.post(path, {"no such field": 1}),
             server.post(path, {}, headers={"Authorization": "Bearer wrong"}),
             server.post_raw(path, b"x", **{"Content-Type": "text/plain"}),
         ]

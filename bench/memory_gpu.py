@@ -2,10 +2,11 @@
 
     python -m bench.memory_gpu [1.5B] [2.9B]
 
-Random weights of the real shapes, made on the device one by one. AdamW keeps fp32 masters and moments of what is trained, as
-ZeRO does. Blocks are run again in the backward. The sample is read in one chunk, and in chunks of 256, which is the same exact
-gradient (wani-bot). `rest` is what stays between steps, `tensors` the peak of live tensors, `device` what the process took of
-the card at its peak: the allocator's reserve and CUDA's own part. Beside it RWKV-PEFT's published figure (LoRA rank 64, ctx
+Random weights of the real shapes, made on the device one by one, and the program's own trainer: DeepSpeed's ZeRO-1, with
+AdamW in fp32 for what is trained, on the card or (`adam` = cpu) in host memory. Blocks are run again in the backward. The sample
+is read in one chunk, and in chunks of 256, which is the same exact gradient (wani-bot). `rest` is what stays between steps,
+`tensors` the peak of live tensors, `reserve` what torch's allocator held for them, `CUDA` what the driver and its libraries
+take, `device` both: what the process took of the card at its peak. Beside it RWKV-PEFT's published figure (LoRA rank 64, ctx
 1024, batch 1, RTX 4090). GB are 10^9 bytes.
 """
 
@@ -21,8 +22,9 @@ os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from rwkv_models.chunks import Batch, learn_chunks  # noqa: E402
+from rwkv_models.chunks import Batch  # noqa: E402
 from rwkv_models.linear import Linear  # noqa: E402
+from rwkv_models.optimizer import Recipe, Trainer, loopback_process_group  # noqa: E402
 from rwkv_models.quantized import store  # noqa: E402
 from rwkv_models.rwkv7 import RWKV7, Shape  # noqa: E402
 from rwkv_models.trained import Trains, apply  # noqa: E402
@@ -53,73 +55,45 @@ def random_network(shape: Shape, quantized: str | None, device: torch.device) ->
     return network
 
 
-class MasterAdamW:
-    """AdamW on fp32 masters of bf16 parameters."""
-
-    def __init__(self, parameters: list[nn.Parameter]):
-        self.pairs = [(p, p.detach().float()) for p in parameters]
-        masters = [master for _, master in self.pairs]
-        self.adam = torch.optim.AdamW(masters, lr=1e-4, betas=(0.9, 0.99), eps=1e-18, weight_decay=0.0, fused=True)
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """One step, clipped to a norm of 1."""
-        for p, master in self.pairs:
-            master.grad, p.grad = p.grad.float(), None
-        nn.utils.clip_grad_norm_([master for _, master in self.pairs], 1.0)
-        self.adam.step()
-        self.adam.zero_grad(set_to_none=True)
-        for p, master in self.pairs:
-            p.copy_(master)
-
-
-def steps(network: RWKV7, adam: MasterAdamW, batch: Batch, chunk: int) -> tuple[list[float], float]:
+def steps(trainer: Trainer, batch: Batch, chunk: int) -> tuple[list[float], float]:
     """Train a few steps; the loss before each, and the seconds of the last."""
     losses = []
     for _ in range(STEPS):
         start = time.perf_counter()
-        state = network.initial_state()
-        loop, loss = learn_chunks(network, batch, state, lambda objective: objective.backward(), chunk), 0.0
-        while True:
-            try:
-                loss += next(loop)
-            except StopIteration as end:
-                gradient = end.value[1]
-                break
-        if state.wkv[0].requires_grad:
-            state.dot(gradient).backward()
-        del loop, state, gradient
-        adam.step()
-        losses.append(loss)
+        losses.append(sum(trainer.learn_chunks(batch, None, trainer.backward, chunk)))
+        trainer.step(1e-4)
         torch.cuda.synchronize()
         seconds = time.perf_counter() - start
     return losses, seconds
 
 
-def measure(size: str, way: str, trains: Trains, quantized: str | None, device: torch.device) -> None:
+def measure(size: str, way: str, trains: Trains, quantized: str | None, adam: str, device: torch.device) -> None:
     """Train a few steps with each size of chunk and print a line for it."""
     shape = SIZES[size]
     torch.manual_seed(0)
     network = random_network(shape, quantized, device)
     apply(network, trains)
     network.checkpoint_blocks = True
-    adam = MasterAdamW([p for p in network.parameters() if p.requires_grad])
+    trainer = Trainer(network, Recipe(zero_stage=1, offload_optimizer=adam))
     tokens = torch.randint(1, shape.vocabulary, (TOKENS + 1,)).tolist()
     batch = Batch.of([(tokens, [1.0] * len(tokens))], device).normalised()
     for chunk in CHUNKS:
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        losses, seconds = steps(network, adam, batch, chunk)
+        losses, seconds = steps(trainer, batch, chunk)
         free, total = torch.cuda.mem_get_info()
         tensors, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
-        taken = reserved + (total - free - torch.cuda.memory_reserved())
+        cuda = total - free - torch.cuda.memory_reserved()
+        taken = reserved + cuda
         published = PUBLISHED.get((size, way))
         ratio = f"{taken / GB / published:.2f}" if published else "-"
         rest = torch.cuda.memory_allocated()
-        print(f"{size:5} {way:15} {chunk:6} {rest / GB:6.2f} {tensors / GB:8.2f} {taken / GB:7.2f} {published or '-':>10} "
+        print(f"{size:5} {way:15} {adam:5} {chunk:6} {rest / GB:6.2f} {tensors / GB:8.2f} {reserved / GB:8.2f} {cuda / GB:5.2f} "
+              f"{taken / GB:7.2f} {published or '-':>10} "
               f"{ratio:>6} {seconds * 1e3:8.0f}   {losses[0]:.3f} -> {losses[-1]:.3f}", flush=True)
-    del network, adam
+    trainer.release()
+    del network, trainer
     gc.collect()
     torch.cuda.empty_cache()
 
@@ -130,12 +104,14 @@ def main() -> None:
         print("memory_gpu: torch sees no GPU here")
         return
     device = torch.device("cuda")
+    loopback_process_group()
     print(f"{torch.cuda.get_device_name()} torch={torch.__version__} tokens={TOKENS} batch=1 GB=1e9")
-    print(f"{'size':5} {'what':15} {'chunk':>6} {'rest':>6} {'tensors':>8} {'device':>7} {'RWKV-PEFT':>10} "
-          f"{'ratio':>6} {'ms/step':>8}   loss")
+    print(f"{'size':5} {'what':15} {'adam':5} {'chunk':>6} {'rest':>6} {'tensors':>8} {'reserve':>8} {'CUDA':>5} {'device':>7} "
+          f"{'RWKV-PEFT':>10} {'ratio':>6} {'ms/step':>8}   loss")
     for size in sys.argv[1:] or SIZES:
-        for way in WAYS:
-            measure(size, *way, device)
+        for adam in ("none", "cpu"):
+            for way in WAYS:
+                measure(size, *way, adam, device)
 
 
 if __name__ == "__main__":

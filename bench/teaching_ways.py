@@ -10,7 +10,8 @@ ones word for word (case, blanks and the last full stop aside).
   drift        change of the loss on the probe texts, in percent. The general texts are of the probe's kind, so learning them
                lowers it: under 0 is moved as well, not better kept
   seconds      median of one lesson's
-The peer of every row is the first: a plain lesson, nothing held. Writes bench/out/teaching_ways.json.
+The first twelve rows are every combination of replay, general texts and the anchor; the first holds nothing and is the peer
+of all. The others change one thing about the one with replay 3 and kl 10. Writes bench/out/teaching_ways.json.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from engine.options import InferOptions, TrainOptions
 FACTS = Path(__file__).with_name("facts.jsonl")
 OUT = Path(__file__).parent / "out" / "teaching_ways.json"
 GREEDY = InferOptions(temperature=0.0, max_tokens=32)
-BARE = {"replay": 0, "general": 0}
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,14 @@ class Way:
         return self.options.get("objective", "sft") != "sft"
 
 
+HOLDS = [(replay, general, kl) for replay in (0, 3) for general in (0, 4) for kl in (0.0, 1.0, 10.0)]
+HELD = {"replay": 3, "general": 0, "kl": 10.0}
 WAYS = [
-    Way("plain lesson", BARE),
-    Way("replay 3", {"replay": 3, "general": 0}),
-    Way("general 4", {"replay": 0, "general": 4}),
-    Way("replay 3, general 4 (default)", {}),
-    Way("kl 1", {**BARE, "kl": 1.0}),
-    Way("replay 3, kl 1", {"replay": 3, "general": 0, "kl": 1.0}),
-    Way("replay 3, kl 10", {"replay": 3, "general": 0, "kl": 10.0}),
-    Way("replay 3, general 4, kl 1", {"kl": 1.0}),
-    Way("default, lr 3e-4", {"lr": 3e-4}),
-    Way("default, lr 3e-5", {"lr": 3e-5}),
-    Way("default, until_loss 0.3", {"until_loss": 0.3}),
-    Way("default, until_loss 0.03", {"until_loss": 0.03}),
-    Way("default, dpo", {"objective": "dpo"}),
-    Way("default, unlikelihood", {"objective": "unlikelihood"}),
+    *(Way(f"replay {replay}, general {general}, kl {kl:g}", {"replay": replay, "general": general, "kl": kl})
+      for replay, general, kl in HOLDS),
+    *(Way(f"replay 3, kl 10, {name} {value}", {**HELD, name: value}) for name, value in (
+        ("lr", 3e-5), ("lr", 3e-4), ("until_loss", 0.3), ("until_loss", 0.03), ("replay", 8), ("kl", 100.0),
+        ("objective", "dpo"), ("objective", "unlikelihood"))),
 ]
 
 
@@ -136,12 +129,12 @@ def main() -> None:
     facts = facts[: chosen.facts or None]
     ways = [WAYS[int(number) - 1] for number in chosen.rows.split(",")] if chosen.rows else WAYS
     config = load_config(overrides={"server.queue": 10_000})
-    print(f"{'way':32} {'at once':>8} {'end':>6} {'paraphr.':>9} {'near':>6} {'taken':>6} {'drift %':>8} {'steps':>6} {'s/fact':>7}")
+    print(f"{'way':36} {'at once':>8} {'end':>6} {'paraphr.':>9} {'near':>6} {'taken':>6} {'drift %':>8} {'steps':>6} {'s/fact':>7}")
     rows = []
     for way in ways:
         rows.append(row := run(way, facts, config))
         n = len(facts)
-        print(f"{way.name:32} {row['at_once']:>5}/{n} {row['at_the_end']:>3}/{n} {row['paraphrases']:>6}/{row['of_paraphrases']} "
+        print(f"{way.name:36} {row['at_once']:>5}/{n} {row['at_the_end']:>3}/{n} {row['paraphrases']:>6}/{row['of_paraphrases']} "
               f"{row['near_as_before']:>3}/{n} {row['near_taken_over']:>6} {row['drift_percent']:>8.2f} {row['steps']:>6} "
               f"{row['seconds']:>7.2f}", flush=True)
         chosen.out.parent.mkdir(parents=True, exist_ok=True)

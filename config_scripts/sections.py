@@ -166,11 +166,11 @@ class Train(Strict):
     checks: bool = Field(True, description=(
         "After a lesson, ask a sample of earlier ones and of near questions again, and report what changed. Costs a few answers' "
         "time."))
-    replay: int = Field(3, ge=0, le=1024, description=(
+    replay: int = Field(8, ge=0, le=1024, description=(
         "Earlier lessons in each step, drawn at random, so that the new does not push out the old. 0 is off."))
-    general: int = Field(4, ge=0, le=1024, description="General texts in each step, against drift of everything else. 0 is off.")
+    general: int = Field(0, ge=0, le=1024, description="General texts in each step, against drift of everything else. 0 is off.")
     general_tokens: int = Field(48, ge=2, le=65_536, description="Tokens of each of those texts; longer holds better and costs more.")
-    kl: float = Field(0.0, ge=0, le=1000, description=(
+    kl: float = Field(10.0, ge=0, le=1000, description=(
         "Weight of the mean divergence, over all tokens of the vocabulary, from what the weights before the lesson say of general "
         "texts. 0 is off."))
     kl_texts: int = Field(4, ge=1, le=1024, description=(

@@ -75,6 +75,8 @@ class Engine:
         history = History()
         general = read_general(self.model.file.parent / "general.jsonl", self.model.template)
         train = config.train
+        if not general and (train.general or train.kl):
+            log.warning("general=%d kl=%g hold nothing: there is no general.jsonl beside %s", train.general, train.kl, self.model.file)
         rehearsal = Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens)
         self.lessons = Lessons(
             self.model, self.versions, self.journal, history, rehearsal,

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from rwkv_models.batch import Batch
 from rwkv_models.spans import even_spans
 
-SLICE_LOGITS = 2**25  # logits of one slice: 512 positions of a vocabulary of 65,536, 128 MiB in fp32
+SLICE_LOGITS = 2**23  # logits of one slice: 128 positions of a vocabulary of 65,536, 32 MiB in fp32
 
 
 def likelihood(logits_KV: Tensor, targets_K: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def test_the_shipped_configs_are_for_the_three_machines():
     small, large, tiny = (load_config(path) for path in SHIPPED)
     assert tiny.model.file == "" and tiny.server.port == 3000 and tiny.server.host == "127.0.0.1"
     assert (tiny.train.lr, tiny.train.until_loss, tiny.train.max_epochs) == (1e-4, 0.1, 20)
-    assert (tiny.train.replay, tiny.train.general, tiny.train.general_tokens, tiny.optimizer.weight_decay) == (3, 4, 48, 0.0)
+    assert (tiny.train.replay, tiny.train.general, tiny.train.kl, tiny.optimizer.weight_decay) == (8, 0, 10.0, 0.0)
     assert large.model.file == small.model.file == "data/models/rwkv7-g1-2.9b.pth" and large.model.tokenizer == "world"
     assert large.train.lr == small.train.lr == 1e-5 and large.deepspeed.zero_stage == 1
     assert (small.deepspeed.zero_stage, small.deepspeed.offload_optimizer, small.train.ctx_len) == (2, "cpu", 64)

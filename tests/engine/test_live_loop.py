@@ -177,10 +177,12 @@ def test_a_dry_run_changes_nothing(engine):
 
 
 def test_the_bands_scale_the_size_of_the_change(engine):
+    mill = [{"role": "user", "text": "Who lives in the mill?"}, {"role": "assistant", "text": "Gregor and his three goats live there."}]
+
     def change(**bands):
         with torch.no_grad():
             before = {n: p.clone() for n, p in engine.model.network.named_parameters()}
-            teach(engine, epochs=1, lr=1e-5, **bands)
+            teach(engine, mill, epochs=1, lr=1e-5, **bands)
             moved = sum(float((p - before[n]).square().sum()) for n, p in engine.model.network.named_parameters()) ** 0.5
         return moved
 

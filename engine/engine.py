@@ -5,10 +5,12 @@ Every method may be called from any thread. Refusals are engine.errors; a ticket
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.bundle import Bundle
 from engine.checkpoints import Checkpoints, checked_name
 from engine.conversations import Conversations
 from engine.data_lock import DataLock
@@ -20,7 +22,7 @@ from engine.history import History
 from engine.journal import Journal
 from engine.lessons import Job, Lessons, lesson_facts, samples_of
 from engine.live_model import LiveModel
-from engine.options import InferOptions, TrainOptions
+from engine.options import AnswerOptions, InferOptions, TrainOptions
 from engine.owner import Owner
 from engine.plan import make_plan, require_rejected
 from engine.probe import Probe
@@ -35,6 +37,7 @@ from engine.tickets import Tickets
 from engine.trained import Trained
 from engine.versions import Versions
 from models.lesson import Lesson
+from models.tokenizer import Tokenizer
 from rwkv_models.crew import Crew
 from rwkv_models.weights_file import WeightsError
 
@@ -92,7 +95,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin to serve tickets."""
-        self.owner.take_up([self.conversations, self.lessons])
+        self.owner.take_up([self.conversations, self.conversations.scoring, self.lessons])
 
     # -- how it is
 
@@ -136,6 +139,25 @@ class Engine:
 
         self._on_owner(ticket, begin)
         return ticket
+
+    def answer(self, kind: str, sources: list[dict], options: AnswerOptions, given: set[str], n: int = 1,
+               score: int | None = None) -> Ticket:
+        """`n` answers to each of several prompts, as one request: see Bundle for its events. `score`: also tell what the tokens of each
+        prompt cost, with that many likeliest ones at each place, as the event {"index", "prompt"}."""
+        bundle = self.tickets.open(kind, functools.partial(Bundle, size=n * len(sources)))
+
+        def begin() -> None:
+            chosen = self.conversations.options(options, given)
+            for i, source in enumerate(sources):
+                self.conversations.answer(bundle.parts[i * n : (i + 1) * n], source, chosen, score)
+
+        self.owner.call(answering(bundle, begin))
+        return bundle
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The vocabulary of the model."""
+        return self.model.tokenizer
 
     # -- sessions
 

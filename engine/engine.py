@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from engine.tickets import Tickets
 from engine.trained import Trained
 from engine.versions import Versions
 from models.lesson import Lesson
+from models.role import Roles
 from models.tokenizer import Tokenizer
 from rwkv_models.crew import Crew
 from rwkv_models.weights_file import WeightsError
@@ -95,6 +97,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin to serve tickets."""
+        self.started = int(time.time())
         self.owner.take_up([self.conversations, self.conversations.scoring, self.lessons])
 
     # -- how it is
@@ -158,6 +161,26 @@ class Engine:
     def tokenizer(self) -> Tokenizer:
         """The vocabulary of the model."""
         return self.model.tokenizer
+
+    @property
+    def roles(self) -> Roles:
+        """Who may speak in a conversation."""
+        return self.model.roles
+
+    @property
+    def begin(self) -> tuple[int, ...]:
+        """Token ids before the first of a prompt."""
+        return self.model.template.begin
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.model.name
+
+    @property
+    def version(self) -> int:
+        """Of the weights that answer now."""
+        return self.versions.number
 
     # -- sessions
 

@@ -13,11 +13,10 @@ import orjson
 from engine.errors import BadRequest
 from engine.ticket import Ticket
 from server import json_body, sse
-from server.bodies import NAME_PATTERN
 from server.door import Door
 from server.errors import Refusal, failure, status_line
 from server.exchange import Exchange
-from server.route import Call, Route
+from server.route import Call, Page, Route, Told
 from server.routes import ROUTES
 from server.sentences import given, validated
 
@@ -72,19 +71,24 @@ class Application:
         environ = bottle.request.environ
         exchange: Exchange = environ["server.exchange"]
         for field, value in names.items():
-            if not re.fullmatch(NAME_PATTERN, value):
-                raise BadRequest(f"{field} is {given(value)}, it must be a text matching {NAME_PATTERN}", field)
+            if not re.fullmatch(route.names, value):
+                raise BadRequest(f"{field} is {given(value)}, it must be a text matching {route.names}", field)
         body = self.body(route, environ) if route.body else None
         if route.waits:
             exchange.take(self.places)
         answer = route.handler(self.engine, Call(body, names))
         if isinstance(answer, Ticket):
-            exchange.ticket = answer.id
-            events = sse.watch(answer, environ["server.peer"])
+            answer = Told(answer)
+        if isinstance(answer, Told):
+            exchange.ticket = answer.ticket.id
+            events = sse.watch(answer.ticket, environ["server.peer"])
             if getattr(body, "stream", False):
-                pieces = sse.stream(sse.opening(events), events, exchange.id)
+                pieces = sse.stream(sse.opening(events), events, exchange.id, answer.shape)
                 return bottle.HTTPResponse(pieces, 200, sse.HEADERS)
-            answer = sse.fold(events)
+            answer = answer.shape.fold(events)
+        if isinstance(answer, Page):
+            data = answer.text.encode()
+            return bottle.HTTPResponse(data, 200, json_headers(data) | {"Content-Type": answer.media})
         data = orjson.dumps(answer)
         return bottle.HTTPResponse(data, 200, json_headers(data))
 

@@ -157,6 +157,13 @@ class Engine:
         self.owner.call(answering(bundle, begin))
         return bundle
 
+    def figures(self) -> dict:
+        """What was done since the start, and how much there is to do, as numbers."""
+        tally = self.tickets.tally
+        counted = ("tokens_read", "tokens_written", "lessons_learned", "lessons_refused", "training_seconds", "last_loss")
+        return {**{name: getattr(tally, name) for name in counted}, "version": self.version, "open_answers": self.conversations.open,
+                "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size}
+
     @property
     def tokenizer(self) -> Tokenizer:
         """The vocabulary of the model."""

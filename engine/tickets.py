@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from engine.errors import Busy, NotFound
+from engine.tally import Tally
 from engine.ticket import Ticket
 
 
@@ -14,6 +15,7 @@ class Tickets:
     """May be used from any thread."""
 
     def __init__(self, most: int):
+        self.tally = Tally()
         self._most = most
         self._open: dict[str, Ticket] = {}
         self._guard = threading.Condition()
@@ -64,4 +66,5 @@ class Tickets:
     def _ended(self, ticket: Ticket) -> None:
         with self._guard:
             self._open.pop(ticket.id, None)
+            self.tally.note(ticket)
             self._guard.notify_all()

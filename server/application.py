@@ -16,7 +16,8 @@ from server import json_body, sse
 from server.door import Door
 from server.errors import Refusal, failure, status_line
 from server.exchange import Exchange
-from server.route import Call, Page, Route, Told
+from server.metrics import Metrics
+from server.route import Call, Route, Told
 from server.routes import ROUTES
 from server.sentences import given, validated
 
@@ -32,6 +33,8 @@ class Application:
 
     def __init__(self, engine, door: Door, threads: int, routes: tuple[Route, ...]):
         self.engine = engine
+        self.routes = routes
+        self.metrics = Metrics(engine)
         self.door = door
         self.places = threading.BoundedSemaphore(threads)
         self.bottle = bottle.Bottle()
@@ -43,7 +46,7 @@ class Application:
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         """Answer one request. Whatever is raised becomes an error object."""
-        exchange = Exchange(environ, start_response)
+        exchange = Exchange(environ, start_response, self.metrics)
         environ["server.exchange"] = exchange
         try:
             exchange.body = self.bottle(environ, exchange.start)
@@ -76,7 +79,7 @@ class Application:
         body = self.body(route, environ) if route.body else None
         if route.waits:
             exchange.take(self.places)
-        answer = route.handler(self.engine, Call(body, names))
+        answer = route.handler(self.engine, Call(body, names, self))
         if isinstance(answer, Ticket):
             answer = Told(answer)
         if isinstance(answer, Told):
@@ -86,11 +89,8 @@ class Application:
                 pieces = sse.stream(sse.opening(events), events, exchange.id, answer.shape)
                 return bottle.HTTPResponse(pieces, 200, sse.HEADERS)
             answer = answer.shape.fold(events)
-        if isinstance(answer, Page):
-            data = answer.text.encode()
-            return bottle.HTTPResponse(data, 200, json_headers(data) | {"Content-Type": answer.media})
-        data = orjson.dumps(answer)
-        return bottle.HTTPResponse(data, 200, json_headers(data))
+        data = answer.encode() if isinstance(answer, str) else orjson.dumps(answer)
+        return bottle.HTTPResponse(data, 200, json_headers(data) | {"Content-Type": route.media})
 
     def body(self, route: Route, environ: dict):
         """The checked body of a request, its Idempotency-Key moved in from the header."""

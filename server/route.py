@@ -14,10 +14,11 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 @dataclass(frozen=True)
 class Call:
-    """What a handler gets: the checked body and the names in the path."""
+    """What a handler gets: the checked body, the names in the path, and the application that asks."""
 
     body: Any = None
     names: dict[str, str] = field(default_factory=dict)
+    application: Any = None
 
 
 class Shape(Protocol):
@@ -51,18 +52,11 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Page:
-    """An answer that is not JSON."""
-
-    media: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Route:
     """One line of the table.
 
-    `handler(engine, call)` returns a dict, sent as JSON; a Page; or a Ticket, alone or Told, whose result is waited for or streamed.
+    `handler(engine, call)` returns a dict, sent as JSON; a text, sent as the type `media`; or a Ticket, alone or Told, whose result is
+    waited for or streamed.
     """
 
     method: str
@@ -78,4 +72,8 @@ class Route:
     """A client library may repeat it by itself after an error. Not where that would teach twice."""
     names: str = NAME_PATTERN
     """What a name in its path must match."""
+    answer: str = ""
+    """What it answers, for the description of the API."""
+    media: str = "application/json"
+    """The type of its answer."""
 

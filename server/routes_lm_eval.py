@@ -40,7 +40,10 @@ def tokenizer_info(engine, call: Call):
 
 
 ROUTES = (
-    Route("POST", "/tokenize", tokenize, "lm-eval: the tokens of a text", TokenizeBody),
-    Route("POST", "/detokenize", detokenize, "lm-eval: the text of tokens", DetokenizeBody),
-    Route("GET", "/tokenizer_info", tokenizer_info, "lm-eval: the vocabulary"),
+    Route("POST", "/tokenize", tokenize, "lm-eval: the tokens of a text", TokenizeBody,
+          answer="tokens, count. The text <|endoftext|>, alone, is the token that ends a text."),
+    Route("POST", "/detokenize", detokenize, "lm-eval: the text of tokens", DetokenizeBody,
+          answer="prompt."),
+    Route("GET", "/tokenizer_info", tokenizer_info, "lm-eval: the vocabulary",
+          answer="tokenizer_class, name, digest, vocab_size, eos_token, bos_token, pad_token."),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.errors import BadRequest, NotFound
 from models.role_alias import find_role
-from server.openai_bodies import ChatBody, CompletionBody
+from server.openai_bodies import Asked, ChatBody, CompletionBody
 from server.openai_shapes import Chat, Completion
 from server.route import Call, Route, Told
 
@@ -73,10 +73,20 @@ def wants_usage(body: ChatBody | CompletionBody) -> bool:
     return bool(body.stream_options and body.stream_options.include_usage)
 
 
+def said_of(body: type[Asked], answer: str) -> str:
+    """What a route answers, and which fields of OpenAI's are not as there."""
+    return (f"{answer} system_fingerprint is version-N, the version of the weights. With stream the chunks are OpenAI's. "
+            f"Taken and ignored: {', '.join(body.dropped)}. Refused, unless they say what is so anyway: {', '.join(body.refused)}.")
+
+
 MODEL = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 ROUTES = (
-    Route("GET", "/v1/models", models, "OpenAI: list models"),
-    Route("GET", "/v1/models/<name>", one_model, "OpenAI: one model", names=MODEL),
-    Route("POST", "/v1/chat/completions", chat, "OpenAI: answer messages", ChatBody, waits=True),
-    Route("POST", "/v1/completions", completion, "OpenAI: continue texts or tokens", CompletionBody, waits=True),
+    Route("GET", "/v1/models", models, "OpenAI: list models",
+          answer="The model under its own name and as rwkv-ouroboros."),
+    Route("GET", "/v1/models/<name>", one_model, "OpenAI: one model", names=MODEL,
+          answer="id, object, created, owned_by; 404 for any other name."),
+    Route("POST", "/v1/chat/completions", chat, "OpenAI: answer messages", ChatBody, waits=True,
+          answer=said_of(ChatBody, "OpenAI's chat.completion.")),
+    Route("POST", "/v1/completions", completion, "OpenAI: continue texts or tokens", CompletionBody, waits=True,
+          answer=said_of(CompletionBody, "OpenAI's text_completion.")),
 )

@@ -80,6 +80,10 @@ class FakeEngine:
         ticket.finish({"id": ticket.id, "text": "".join(PIECES), **(result or {})})
         return ticket
 
+    def figures(self):
+        return {"tokens_read": 11, "tokens_written": 5, "lessons_learned": 3, "lessons_refused": 1, "training_seconds": 2.5, "last_loss": 0.05,
+                "version": 7, "open_answers": 2, "queue_depth": 4, "journal_bytes": 1234}
+
     def health(self):
         self.asked("health")
         return {"status": "ok", "model": "fake", "version": 0, "training": False, "queue": 0}

@@ -10,12 +10,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from engine.bundle import Part
 from engine.decoding import DecodeBatch
 from engine.errors import BadRequest, Conflict, EngineError
 from engine.generation import Generation
 from engine.journal import Journal
+from engine.json_guide import JsonGrammar, JsonGuide
 from engine.live_model import LiveModel, messages_of
-from engine.options import InferOptions
+from engine.options import AnswerOptions, InferOptions
+from engine.scoring import Scoring
 from engine.session import Session, Sessions, StateCache, Turn
 from engine.states import Start, States
 from engine.ticket import Ticket
@@ -41,17 +44,25 @@ class Conversations:
         self.states = states
         self.start: Start | None = None  # of new conversations
         self.latest: Session | None = None  # that was answered
+        self.scoring = Scoring(batch, versions)
+        self._grammar: JsonGrammar | None = None
         self._waiting: deque[Generation] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._waiting) or bool(self.batch)
 
+    @property
+    def open(self) -> int:
+        """How many answers are being written or read for, or wait for a place. May be asked from any thread."""
+        return len(self._waiting) + self.batch.open + len(self.scoring)
+
     def step(self) -> None:
         """Let in who waits, then read and write a little of every open answer."""
-        for generation in [g for g in self._waiting if g.ticket.cancelled.is_set()]:
-            self._waiting.remove(generation)
-            generation.end("cancelled")
-            generation.close(None)
+        for leader in [g for g in self._waiting if g.ticket.cancelled.is_set()]:
+            self._waiting.remove(leader)
+            for generation in leader.group:
+                generation.end("cancelled")
+                generation.close(None)
         while self._waiting and not self.batch.full:
             self.batch.add(self._waiting.popleft())
         self.batch.step(self.versions.number, self.versions.stamp)
@@ -63,7 +74,8 @@ class Conversations:
     def options(self, given: InferOptions, names: set[str]) -> InferOptions:
         """The caller's options, the rest from the config script."""
         defaults = {n: getattr(self.defaults, n) for n in InferOptions.model_fields if hasattr(self.defaults, n)}
-        return InferOptions(**{**defaults, **{n: getattr(given, n) for n in names & set(InferOptions.model_fields)}})
+        kind = type(given)
+        return kind(**{**defaults, **{n: getattr(given, n) for n in names & set(kind.model_fields)}})
 
     # -- beginning an answer
 
@@ -74,16 +86,37 @@ class Conversations:
             self.ask(ticket, session, len(session.turns), source["messages"], options)
         elif name is not None:
             raise BadRequest("session: a session is a conversation and needs messages, not text or tokens", "session")
-        elif "messages" in source:
-            prompt = self._prompt(source["messages"], options, self._opening())
-            self._begin(ticket, prompt, options, _seq(self.start), chat=True)
         else:
-            tokens = source.get("tokens")
-            if tokens is None:
-                tokens = [*self.model.template.begin, *self._encode(source["text"])]
-            elif max(tokens) >= self.model.tokenizer.vocab_size:
-                raise BadRequest(f"tokens: ids go from 0 to {self.model.tokenizer.vocab_size - 1}, got {max(tokens)}", "tokens")
-            self._begin(ticket, list(tokens), options, 0, chat=False)
+            prompt, start = self._read_from(source, options)
+            self._begin(ticket, prompt, options, start, chat="messages" in source)
+
+    def answer(self, tickets: Sequence[Ticket | Part], source: dict, options: AnswerOptions, score: int | None) -> None:
+        """Begin an answer for each ticket to one prompt, the n-th with the n-th seed from that of the options. With `score`, first tell
+        what each token of the prompt costs, with that many likeliest ones beside it."""
+        prompt, start = self._read_from(source, options)
+        seed = options.seed
+        leader, *siblings = (
+            self._generation(ticket, prompt, options if seed is None else options.model_copy(update={"seed": (seed + i) % 2**63}), start,
+                             chat="messages" in source)
+            for i, ticket in enumerate(tickets))
+        leader.siblings = siblings
+        if score is None:
+            self._waiting.append(leader)
+        else:
+            self.scoring.add(leader, score, unsaid=len(self.model.template.begin) if "text" in source else 0)
+
+    def _read_from(self, source: dict, options: InferOptions) -> tuple[list[int], int]:
+        """The prompt that a source without a session stands for, and what its states depend on."""
+        if "messages" in source:
+            return self._prompt(source["messages"], options, self._opening()), _seq(self.start)
+        tokens = source.get("tokens")
+        if tokens is None:
+            tokens = [*self.model.template.begin, *self._encode(source["text"])]
+        elif max(tokens) >= self.model.tokenizer.vocab_size:
+            raise BadRequest(f"tokens: ids go from 0 to {self.model.tokenizer.vocab_size - 1}, got {max(tokens)}", "tokens")
+        if not tokens:
+            raise BadRequest("text: there is nothing to begin from, give at least one character", "text")
+        return list(tokens), 0
 
     def ask(self, ticket: Ticket, session: Session, turns: int, messages: list[dict], options: InferOptions) -> None:
         """Begin the answer that becomes turn `turns` + 1 of a session; later turns go when it is there."""
@@ -129,14 +162,23 @@ class Conversations:
         options = InferOptions(max_tokens=1, temperature=0.0)  # the one token is written and not read: the state is that of the turns
         self._begin(ticket, session.tokens(len(session.turns)), options, session.start, chat=False, on_close=closed)
 
-    def _begin(self, ticket: Ticket, prompt: list[int], options: InferOptions, start: int, chat: bool, on_close=None) -> None:
+    def _begin(self, *arguments, **more) -> None:
+        self._waiting.append(self._generation(*arguments, **more))
+
+    def _generation(self, ticket: Ticket | Part, prompt: list[int], options: InferOptions, start: int, chat: bool,
+                    on_close=None) -> Generation:
         suffix = self.model.roles.answering.suffix if chat else None
         if isinstance(suffix, tuple):
             options = options.model_copy(update={"stop_tokens": [*options.stop_tokens, suffix[0]]})
-        self._waiting.append(Generation(
+        return Generation(
             ticket, self.model.tokenizer, prompt, options, known=lambda tokens: self._longest_known(tokens, start),
             stop_texts=[suffix] if isinstance(suffix, str) else [], opening=THINK if chat and options.think else "", strip=chat,
-            on_close=on_close))
+            guide=self._guide() if getattr(options, "json_object", False) else None, on_close=on_close)
+
+    def _guide(self) -> JsonGuide:
+        if self._grammar is None:
+            self._grammar = JsonGrammar(self.model.tokenizer)
+        return self._grammar.guide()
 
     def _longest_known(self, prompt: list[int], start: int) -> tuple[int, State | None]:
         """The longest beginning of a prompt, short of its last token, whose state is in the cache; or the state it starts from."""

@@ -50,6 +50,11 @@ class DecodeBatch:
         return bool(self._reading or self._running)
 
     @property
+    def open(self) -> int:
+        """How many prompts are being read and answers written. May be asked from any thread."""
+        return len(self._reading) + len(self._running) + len(self._aside)
+
+    @property
     def full(self) -> bool:
         """No place for another answer."""
         return len(self.generations()) >= self.limit
@@ -60,7 +65,7 @@ class DecodeBatch:
 
     def generations(self) -> list[Generation]:
         """All open ones."""
-        return [*self._reading, *self._running, *self._aside]
+        return [*(g for leader in self._reading for g in leader.group), *self._running, *self._aside]
 
     @torch.inference_mode()
     def step(self, version: int, stamp: int) -> None:
@@ -91,12 +96,39 @@ class DecodeBatch:
         output, generation.state = self._forward(torch.tensor([take]), generation.state, last)
         generation.consumed += len(take)
         if last:
-            self._offer([generation], output)
             self._reading.popleft()
-            self._join(generation)
-            self._sweep()
+            for sibling in generation.siblings:
+                sibling.touch(version, stamp)
+            state, generation.state = generation.state, None
+            self.start(generation.group, output[0], state)
         else:
             self._reading.rotate(-1)  # the next slice goes to the next reader
+
+    def start(self, group: list[Generation], logits_V: Tensor, state: State) -> None:
+        """Write the answers to a prompt that was read, from the logits and the state after it."""
+        self._offer(group, logits_V.expand(len(group), -1))
+        for generation in group:
+            generation.consumed = generation.prompt_length
+            if generation.finish_reason is None:
+                # A step writes over the memory of its state, so siblings do not share it.
+                generation.state = state.row(0) if len(group) > 1 else state
+                self._join(generation)
+            else:
+                generation.close(None if generation.finish_reason == "error" else state)
+
+    def hidden(self, rows: list[list[int]], states: list[State | None]) -> list[tuple[Tensor, State]]:
+        """Read the tokens of each row after its state (None: the beginning): its normalised hidden vectors [T, C], its new state."""
+        if self._prefill is not None:
+            try:
+                read = [self._prefill.read(torch.tensor([row]), state, "none") for row, state in zip(rows, states, strict=True)]
+                return [(hidden[0], state) for hidden, state in read]
+            except NativeUnavailable as reason:
+                self._leave_native(reason)
+        lengths, device = [len(row) for row in rows], self.network.emb.weight.device
+        padded = torch.tensor([row + [0] * (max(lengths) - len(row)) for row in rows], device=device)
+        before = join(self.network.initial_state(1) if state is None else state for state in states)
+        hidden, after = self.network(padded, before, torch.tensor(lengths, device=device), head="none")
+        return [(hidden[i, :length], after.row(i)) for i, length in enumerate(lengths)]
 
     def _join(self, generation: Generation) -> None:
         """Let an answer whose prompt is read write along."""
@@ -163,7 +195,8 @@ class DecodeBatch:
         """Close the answers that ended and drop their rows."""
         for generation in self._reading:
             if generation.finish_reason is not None:
-                generation.close(None)
+                for one in generation.group:
+                    one.close(None)
         self._reading = deque(g for g in self._reading if g.finish_reason is None)
         for row, generation in enumerate(self._running):
             if generation.finish_reason is not None:

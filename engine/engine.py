@@ -5,10 +5,13 @@ Every method may be called from any thread. Refusals are engine.errors; a ticket
 
 from __future__ import annotations
 
+import functools
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from engine.bundle import Bundle
 from engine.checkpoints import Checkpoints, checked_name
 from engine.conversations import Conversations
 from engine.data_lock import DataLock
@@ -23,7 +26,7 @@ from engine.known import Known
 from engine.lesson_acts import LessonActs
 from engine.lessons import Lessons
 from engine.live_model import LiveModel
-from engine.options import InferOptions, TrainOptions
+from engine.options import AnswerOptions, InferOptions, TrainOptions
 from engine.owner import Owner
 from engine.probe import Probe
 from engine.recovery import Past
@@ -40,6 +43,8 @@ from engine.ticket import Ticket
 from engine.tickets import Tickets
 from engine.trained import Trained
 from engine.versions import Versions
+from models.role import Roles
+from models.tokenizer import Tokenizer
 from rwkv_models.crew import Crew
 from rwkv_models.weights_file import WeightsError
 
@@ -107,7 +112,8 @@ class Engine:
 
     def start(self) -> None:
         """Begin to serve tickets, and go on with sets that were being taught when the program ended."""
-        self.owner.take_up([self.conversations, self.lessons])
+        self.started = int(time.time())
+        self.owner.take_up([self.conversations, self.conversations.scoring, self.lessons])
         self.owner.run(self.runs.recover)
 
     # -- how it is
@@ -147,6 +153,52 @@ class Engine:
 
         self._on_owner(ticket, lambda: self.session_acts.regenerate(ticket, name, turn, self.conversations.options(options, given)))
         return ticket
+
+    def answer(self, kind: str, sources: list[dict], options: AnswerOptions, given: set[str], n: int = 1,
+               score: int | None = None) -> Ticket:
+        """`n` answers to each of several prompts, as one request: see Bundle for its events. `score`: also tell what the tokens of each
+        prompt cost, with that many likeliest ones at each place, as the event {"index", "prompt"}."""
+        bundle = self.tickets.open(kind, functools.partial(Bundle, size=n * len(sources)))
+
+        def begin() -> None:
+            chosen = self.conversations.options(options, given)
+            for i, source in enumerate(sources):
+                self.conversations.answer(bundle.parts[i * n : (i + 1) * n], source, chosen, score)
+
+        self.owner.call(answering(bundle, begin))
+        return bundle
+
+    def figures(self) -> dict:
+        """What was done since the start, and how much there is to do, as numbers."""
+        tally = self.tickets.tally
+        counted = ("tokens_read", "tokens_written", "lessons_learned", "lessons_refused", "training_seconds", "last_loss")
+        return {**{name: getattr(tally, name) for name in counted}, "version": self.version, "open_answers": self.conversations.open,
+                "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size}
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The vocabulary of the model."""
+        return self.model.tokenizer
+
+    @property
+    def roles(self) -> Roles:
+        """Who may speak in a conversation."""
+        return self.model.roles
+
+    @property
+    def begin(self) -> tuple[int, ...]:
+        """Token ids before the first of a prompt."""
+        return self.model.template.begin
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.model.name
+
+    @property
+    def version(self) -> int:
+        """Of the weights that answer now."""
+        return self.versions.number
 
     # -- sessions
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from engine.json_guide import JsonGuide
 from engine.options import InferOptions
 from engine.sampler import Sampler
 from engine.ticket import Ticket
@@ -23,12 +24,14 @@ class Generation:
 
     The batch calls `begin` before it reads the prompt and `take` with the logits of each decode step. `tokens` holds
     prompt and answer; `state` is the state after `consumed` of them while the batch does not hold it. `known` finds how
-    much of a prompt was read before, and the state after that.
+    much of a prompt was read before, and the state after that. `siblings` answer the same prompt, which is read once. A `guide`
+    says which tokens may come, and when the answer is whole.
     """
 
     def __init__(self, ticket: Ticket, tokenizer: Tokenizer, prompt: list[int], options: InferOptions, *,
                  known: Callable[[list[int]], tuple[int, State | None]] | None = None, stop_texts: list[str] = (), opening: str = "",
-                 strip: bool = False, on_close: Callable[[Generation, State | None], dict] | None = None):
+                 strip: bool = False, guide: JsonGuide | None = None,
+                 on_close: Callable[[Generation, State | None], dict] | None = None):
         self.ticket = ticket
         self.options = options
         self.tokenizer = tokenizer
@@ -37,7 +40,8 @@ class Generation:
         self.consumed = 0
         self.state: State | None = None
         self.opening = opening
-        self.sampler = Sampler(options, tokenizer.vocab_size)
+        self.siblings: list[Generation] = []
+        self.sampler = Sampler(options, tokenizer.vocab_size, guide)
         self.stream = TextStream(tokenizer, [*options.stop, *stop_texts])
         self.stop_tokens = {tokenizer.end_of_text, *options.stop_tokens}
         self.text = ""
@@ -45,12 +49,18 @@ class Generation:
         self.first_version = self.last_version = -1
         self.stamps: set[int] = set()
         self.logprobs: list[dict] = []
+        self._unsaid: list[dict] = []  # of them, those that no piece of text has carried yet
         self._known = known
         self._strip = strip
         self._on_close = on_close
         self._error: BaseException | None = None
         if opening:
             self._emit(opening)
+
+    @property
+    def group(self) -> list[Generation]:
+        """All that answer the prompt of this one."""
+        return [self, *self.siblings]
 
     @property
     def written(self) -> int:
@@ -74,17 +84,20 @@ class Generation:
         """Draw a token from the logits after the last one, and end the answer if it must end."""
         if self.ticket.cancelled.is_set():
             return self.end("cancelled")
+        if self.written >= self.options.max_tokens:  # none were asked for
+            return self.end("length")
         logits_V = logits_V[: self.tokenizer.vocab_size]  # a network may have more rows than there are tokens
         if not math.isfinite(float(logits_V.max())):
             raise FloatingPointError("the model's output is not finite")
-        token, likely = self.sampler.draw(logits_V)
+        token, likely = self.sampler.draw(logits_V, self.options.max_tokens - self.written)
         self.tokens.append(token)
         if likely:
-            self.logprobs.append(self._describe(likely))
+            self.logprobs.append(self.describe(*likely[0], likely[1:]))
         if token in self.stop_tokens:
             return self.end("stop")
+        self._unsaid += self.logprobs[-1:]
         self._emit(self.stream.push(token))
-        if self.stream.stopped is not None:
+        if self.stream.stopped is not None or (self.sampler.guide and self.sampler.guide.done):
             return self.end("stop")
         if self.written >= self.options.max_tokens:
             return self.end("length")
@@ -135,10 +148,11 @@ class Generation:
             piece = piece.lstrip()
         if piece:
             self.text += piece
-            self.ticket.progress({"text": piece})
+            said, self._unsaid = self._unsaid, []
+            self.ticket.progress({"text": piece} | ({"logprobs": said} if said else {}))
 
-    def _describe(self, likely: list[tuple[int, float]]) -> dict:
+    def describe(self, token: int, logprob: float | None, top: list[tuple[int, float]]) -> dict:
+        """A token with its log probability, nats, and the likeliest ones in its place."""
         name = lambda token: self.tokenizer.decode([token])  # noqa: E731
-        (token, logprob), *top = likely
         return {"token": token, "text": name(token), "logprob": logprob,
                 "top": [{"token": t, "text": name(t), "logprob": p} for t, p in top]}

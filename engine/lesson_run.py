@@ -209,7 +209,8 @@ class LessonRun:
         companions = self.rehearsal.draw(self.earlier, self.plan, self.taken)
         if companions:
             batches.append(self._batch(*companions))
-        anchored = self._anchor.batch(self.taken) if self._anchor else None
+        # Before the first step nothing has diverged: the gradient is 0, and Adam would take the signs of its rounding.
+        anchored = self._anchor.batch(self.taken) if self._anchor and self.taken else None
         if anchored is not None:
             batches.append(anchored)
         for batch in batches:

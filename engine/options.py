@@ -37,6 +37,14 @@ class InferOptions(Strict):
     think: bool = Field(False, description="Open the answer with the model's thinking.")
 
 
+class AnswerOptions(InferOptions):
+    """What OpenAI's clients may ask for beside."""
+
+    max_tokens: int = Field(256, ge=0, le=1_000_000, description="Most tokens of the answer; 0 writes none.")
+    logit_bias: dict[TokenId, float] = Field(default_factory=dict, description="Added to the logits of these tokens.")
+    json_object: bool = Field(False, description="The answer is a JSON object.")
+
+
 class TrainOptions(Strict):
     """How a lesson is learned. What is not given comes from the config script's [train]."""
 

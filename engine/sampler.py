@@ -11,6 +11,7 @@ import secrets
 import torch
 from torch import Tensor
 
+from engine.json_guide import JsonGuide
 from engine.options import InferOptions
 
 COLDEST = 1e-5  # below this, fp32 scores over the temperature overflow, and the draw would be greedy anyway
@@ -19,30 +20,40 @@ COLDEST = 1e-5  # below this, fp32 scores over the temperature overflow, and the
 class Sampler:
     """One answer's way of choosing: its seed, its penalties, what it wrote so far."""
 
-    def __init__(self, options: InferOptions, vocabulary: int):
+    def __init__(self, options: InferOptions, vocabulary: int, guide: JsonGuide | None = None):
         self.options = options
+        self.guide = guide
         self.seed = secrets.randbits(63) if options.seed is None else options.seed
         self._random = random.Random(self.seed)
         self._written: dict[int, float] = {}  # token → how often, decayed
         self._banned = torch.tensor(sorted({t for t in options.ban_tokens if t < vocabulary}), dtype=torch.long)
+        bias = {token: added for token, added in getattr(options, "logit_bias", {}).items() if token < vocabulary}
+        self._biased = torch.tensor(list(bias), dtype=torch.long)
+        self._bias = torch.tensor(list(bias.values()))
 
-    def draw(self, logits_V: Tensor) -> tuple[int, list[tuple[int, float]]]:
+    def draw(self, logits_V: Tensor, left: int = 1) -> tuple[int, list[tuple[int, float]]]:
         """Choose a token of fp32 logits on the CPU; with it (token, log probability) of itself and of the likeliest ones.
 
+        `left`: tokens that may still be written, this one among them; a guide must know, to end in time.
         The list is empty unless the options ask for log probabilities; these are the model's own, before penalties,
         temperature and cuts.
         """
         options = self.options
         scores = logits_V
-        if self._written or len(self._banned):
+        if self._written or len(self._banned) or len(self._biased) or self.guide:
             scores = logits_V.clone()
         if self._written and (options.presence_penalty or options.frequency_penalty):
             written = torch.tensor(list(self._written))
             counts = torch.tensor(list(self._written.values()))
             scores[written] -= options.presence_penalty + options.frequency_penalty * counts
+        scores[self._biased] += self._bias
         scores[self._banned] = -torch.inf
+        if self.guide:
+            scores[~self.guide.allowed()] = -torch.inf
         greedy = options.temperature < COLDEST or options.top_k == 1
         token = int(scores.argmax()) if greedy else self._draw(scores)
+        if self.guide:
+            token = self.guide.settle(token, left)
         for other in self._written:
             self._written[other] *= options.penalty_decay
         self._written[token] = self._written.get(token, 0.0) + 1.0

@@ -28,6 +28,7 @@ class Ticket:
         self._on_end = on_end
         self.cancelled = threading.Event()
         self.on_caught_up: Callable[[], None] | None = None
+        self.outcome: dict | None = None  # the result, where there is one
         self._events: queue.SimpleQueue = queue.SimpleQueue()
 
     # -- the owner's side
@@ -43,6 +44,7 @@ class Ticket:
 
     def finish(self, result: dict) -> None:
         """End the ticket with its result."""
+        self.outcome = result
         self._end("final", result)
 
     def fail(self, error: BaseException) -> None:

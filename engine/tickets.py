@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from engine.errors import Busy, NotFound
+from engine.tally import Tally
 from engine.ticket import Ticket
 
 
@@ -13,6 +15,7 @@ class Tickets:
     """May be used from any thread."""
 
     def __init__(self, most: int):
+        self.tally = Tally()
         self._most = most
         self._open: dict[str, Ticket] = {}
         self._guard = threading.Condition()
@@ -24,14 +27,14 @@ class Tickets:
     def __contains__(self, id: str) -> bool:
         return id in self._open
 
-    def open(self, kind: str) -> Ticket:
-        """A new one. Busy where there are too many, or the program is about to end."""
+    def open(self, kind: str, make: Callable[[str, Callable[[Ticket], None]], Ticket] = Ticket) -> Ticket:
+        """A new one, by `make`. Busy where there are too many, or the program is about to end."""
         with self._guard:
             if self._closing:
                 raise Busy("the server is stopping", 5)
             if len(self._open) >= self._most:
                 raise Busy("the queue is full, try again")
-            ticket = Ticket(kind, self._ended)
+            ticket = make(kind, self._ended)
             self._open[ticket.id] = ticket
         return ticket
 
@@ -63,4 +66,5 @@ class Tickets:
     def _ended(self, ticket: Ticket) -> None:
         with self._guard:
             self._open.pop(ticket.id, None)
+            self.tally.note(ticket)
             self._guard.notify_all()

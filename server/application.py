@@ -13,11 +13,11 @@ import orjson
 from engine.errors import BadRequest
 from engine.ticket import Ticket
 from server import json_body, sse
-from server.bodies import NAME_PATTERN
 from server.door import Door
 from server.errors import Refusal, failure, status_line
 from server.exchange import Exchange
-from server.route import Call, Page, Route
+from server.metrics import Metrics
+from server.route import Call, Page, Route, Told
 from server.routes import ROUTES
 from server.sentences import given, validated
 
@@ -33,6 +33,8 @@ class Application:
 
     def __init__(self, engine, door: Door, threads: int, routes: tuple[Route, ...]):
         self.engine = engine
+        self.routes = routes
+        self.metrics = Metrics(engine)
         self.door = door
         self.places = threading.BoundedSemaphore(threads)
         self.bottle = bottle.Bottle()
@@ -44,7 +46,7 @@ class Application:
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         """Answer one request. Whatever is raised becomes an error object."""
-        exchange = Exchange(environ, start_response)
+        exchange = Exchange(environ, start_response, self.metrics)
         environ["server.exchange"] = exchange
         try:
             exchange.body = self.bottle(environ, exchange.start)
@@ -72,23 +74,24 @@ class Application:
         environ = bottle.request.environ
         exchange: Exchange = environ["server.exchange"]
         for field, value in names.items():
-            if not re.fullmatch(NAME_PATTERN, value):
-                raise BadRequest(f"{field} is {given(value)}, it must be a text matching {NAME_PATTERN}", field)
+            if not re.fullmatch(route.names, value):
+                raise BadRequest(f"{field} is {given(value)}, it must be a text matching {route.names}", field)
         body = self.body(route, environ) if route.body else self.query(route) if route.query else None
         if route.waits:
             exchange.take(self.places)
-        answer = route.handler(self.engine, Call(body, names))
+        answer = route.handler(self.engine, Call(body, names, self))
         if isinstance(answer, Ticket):
-            exchange.ticket = answer.id
-            events = sse.watch(answer, environ["server.peer"])
+            answer = Told(answer)
+        if isinstance(answer, Told):
+            exchange.ticket = answer.ticket.id
+            events = sse.watch(answer.ticket, environ["server.peer"])
             if getattr(body, "stream", False):
-                pieces = sse.stream(sse.opening(events), events, exchange.id)
+                pieces = sse.stream(sse.opening(events), events, exchange.id, answer.shape)
                 return bottle.HTTPResponse(pieces, 200, sse.HEADERS)
-            answer = sse.fold(events)
-        if isinstance(answer, Page):
-            return bottle.HTTPResponse(answer.data, 200, json_headers(answer.data) | {"Content-Type": answer.media})
-        data = orjson.dumps(answer)
-        return bottle.HTTPResponse(data, 200, json_headers(data))
+            answer = answer.shape.fold(events)
+        if not isinstance(answer, Page):
+            answer = Page(route.media, answer.encode() if isinstance(answer, str) else orjson.dumps(answer))
+        return bottle.HTTPResponse(answer.data, 200, json_headers(answer.data) | {"Content-Type": answer.media})
 
     def query(self, route: Route):
         """The checked fields after the ? of a request's address, each given once."""

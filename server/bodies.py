@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from config_scripts.sections import Trains
 from engine.options import InferOptions, Strict, TokenId, TrainOptions
+from server.route import NAME_PATTERN
 
-NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 KEY_PATTERN = r"^[!-~]{1,255}$"
 MAX_TEXT = 4_000_000
 MAX_LIST = 100_000

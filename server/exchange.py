@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 
 from engine.errors import Busy
+from server.metrics import Metrics
 from server.route import Route
 
 log = logging.getLogger("server")
@@ -17,7 +18,7 @@ log = logging.getLogger("server")
 class Exchange:
     """Follows one request from the first line to the last byte. Iterating it is the answer; `close` ends it, once."""
 
-    def __init__(self, environ: dict, start_response: Callable):
+    def __init__(self, environ: dict, start_response: Callable, metrics: Metrics):
         self.id = f"req-{uuid.uuid4().hex[:16]}"
         self.started = time.monotonic()
         self.method = environ["REQUEST_METHOD"]
@@ -29,6 +30,7 @@ class Exchange:
         self.sent = 0
         self.body: Iterable[bytes] = ()
         self._start_response = start_response
+        self._metrics = metrics
         self._places: threading.Semaphore | None = None
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info=None):
@@ -61,8 +63,10 @@ class Exchange:
             if self._places:
                 self._places.release()
                 self._places = None
+            seconds, route = time.monotonic() - self.started, self.route
+            self._metrics.request(route.method if route else "-", route.path if route else "-", self.status, seconds)
             log.info(
                 "request=%s method=%s route=%s status=%d code=%s bytes_in=%s bytes_out=%d seconds=%.3f ticket=%s",
-                self.id, self.method, self.route.path if self.route else "-", self.status, self.code,
-                self.length, self.sent, time.monotonic() - self.started, self.ticket or "-",
+                self.id, self.method, route.path if route else "-", self.status, self.code,
+                self.length, self.sent, seconds, self.ticket or "-",
             )

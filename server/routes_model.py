@@ -26,9 +26,17 @@ def split(kind, body, middle):
 
 
 ROUTES = (
-    Route("GET", "/health", lambda engine, call: engine.health(), "Is it up, and what is it doing", everyone=True),
-    Route("GET", "/weights", lambda engine, call: engine.weights(), "Which weights answer now"),
-    Route("POST", "/infer", infer, "Answer messages, continue a text or tokens", InferBody, waits=True),
-    Route("POST", "/train", train, "Learn a lesson, or several", TrainBody, waits=True, retry=False),
-    Route("POST", "/cancel", lambda engine, call: engine.cancel(call.body.id), "End a running request", CancelBody),
+    Route("GET", "/health", lambda engine, call: engine.health(), "Is it up, and what is it doing", everyone=True,
+          answer="status, model, family, parameters, mode, version, training, queue."),
+    Route("GET", "/weights", lambda engine, call: engine.weights(), "Which weights answer now",
+          answer="version, digest (sha256 over all parameters in name order), checkpoint, lessons_since_checkpoint."),
+    Route("POST", "/infer", infer, "Answer messages, continue a text or tokens", InferBody, waits=True,
+          answer="id, text, message, finish_reason (stop, length or cancelled), usage, versions (of the first and the last "
+                 "token), session, turn, seed, and logprobs if asked for. With stream: events {text} …, then all of this, "
+                 "then [DONE]."),
+    Route("POST", "/train", train, "Learn a lesson, or several", TrainBody, waits=True, retry=False,
+          answer="lesson, version, loss_before, loss_after, epochs, steps, tokens, seconds, drift, learned, reason, checks. "
+                 "With stream: events {step, steps, epoch, loss, lr, tokens_per_s, eta_s} …, then all of this, then [DONE]."),
+    Route("POST", "/cancel", lambda engine, call: engine.cancel(call.body.id), "End a running request", CancelBody,
+          answer="id, cancelled."),
 )

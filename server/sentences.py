@@ -116,7 +116,7 @@ def in_words(part: dict, root: dict) -> str:
     if kind == "array":
         return "a list" + sizes(part, "Items", "items") + ", each " + in_words(part["items"], root)
     if kind == "object":
-        return f"an object with {', '.join(part.get('properties', {}))}"
+        return f"an object with {', '.join(part['properties'])}" if "properties" in part else "an object"
     return {"boolean": "true or false", "null": "null"}[kind]
 
 

@@ -1,4 +1,4 @@
-"""An answer as it grows: the events of a ticket, watched for a caller who hangs up, folded into JSON or sent as SSE."""
+"""An answer as it grows: the events of a ticket, watched for a caller who hangs up, and sent as SSE."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import orjson
 from engine.ticket import Ticket
 from server.errors import ClientGone, failure
 from server.peer import Peer
+from server.route import Shape
 
 POLL = 0.25
 """Seconds between two looks at whether the caller of a quiet ticket is still there."""
@@ -41,24 +42,19 @@ def watch(ticket: Ticket, peer: Peer) -> Iterator[Event]:
         raise
 
 
-def fold(events: Iterator[Event]) -> dict:
-    """Wait for the final dict: the answer of a request that does not stream."""
-    return next(value for kind, value in events if kind == "final")
-
-
 def opening(events: Iterator[Event]) -> Event:
     """The first event worth a byte. Until it is there no header is sent, so that an early error keeps its own status."""
     patience = time.monotonic() + KEEP_ALIVE
     return next(event for event in events if event[0] != "idle" or time.monotonic() >= patience)
 
 
-def stream(first: Event, events: Iterator[Event], request_id: str) -> Iterator[bytes]:
-    """The bytes of a stream: every event, [DONE] at the end, an error in between told in the stream itself."""
+def stream(first: Event, events: Iterator[Event], request_id: str, shape: Shape) -> Iterator[bytes]:
+    """The bytes of a stream: every event in its shape, [DONE] at the end, an error in between told in the stream itself."""
     last_sent = 0.0
     try:
         for kind, value in itertools.chain([first], events):
             if kind != "idle":
-                yield message(value)
+                yield b"".join(map(message, shape.tell(kind, value)))
             elif time.monotonic() - last_sent >= KEEP_ALIVE:
                 yield b": keep-alive\n\n"
             else:

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import queue
 
+from engine.bundle import Bundle
 from engine.errors import BadRequest, Busy, Conflict, NotFound
 from engine.ticket import Ticket
+from models.role import G1_ROLES
+from models.vocabulary import Vocabulary
 
 PIECES = ["one ", "two ", "thré\n"]
 
@@ -27,8 +30,25 @@ def error_for(text):
     }.get(text)
 
 
+class Letters(Vocabulary):
+    """A vocabulary of single bytes: token 1 + b is the byte b."""
+
+    def __init__(self):
+        super().__init__("letters", "00", [b"", *(bytes([byte]) for byte in range(256))], "<|endoftext|>")
+
+    def encode(self, text):
+        return [1 + byte for byte in text.encode()]
+
+
+def entry(token, logprob, *top):
+    """A token as the engine describes it."""
+    return {"token": token, "text": Letters().decode([token]), "logprob": logprob, "top": [entry(*t) for t in top]}
+
+
 class FakeEngine:
     """Engine facade of the server; `calls` has (method, arguments) in order."""
+
+    name, roles, tokenizer, begin, version, started = "one", G1_ROLES, Letters(), (0,), 7, 1_000_000_000
 
     def __init__(self):
         self.calls: list[tuple] = []
@@ -60,6 +80,10 @@ class FakeEngine:
         ticket.finish({"id": ticket.id, "text": "".join(PIECES), **(result or {})})
         return ticket
 
+    def figures(self):
+        return {"tokens_read": 11, "tokens_written": 5, "lessons_learned": 3, "lessons_refused": 1, "training_seconds": 2.5, "last_loss": 0.05,
+                "version": 7, "open_answers": 2, "queue_depth": 4, "journal_bytes": 1234}
+
     def health(self):
         self.asked("health")
         return {"status": "ok", "model": "fake", "version": 0, "training": False, "queue": 0}
@@ -70,6 +94,33 @@ class FakeEngine:
     def infer(self, source, options, session, given):
         self.asked("infer", source, options, session, given)
         return self.ticket("infer", source.get("text", ""), {"session": session})
+
+    def answer(self, kind, sources, options, given, n=1, score=None):
+        """Each answer is PIECES, its tokens the letters of "ab"; the bundle's errors as the last source's text asks for them."""
+        self.asked("answer", kind, sources, options, given, n, score)
+        text = str(sources[-1].get("text") or sources[-1].get("messages", [{}])[-1].get("text", ""))
+        if error := error_for(text):
+            raise error
+        bundle = Bundle(kind, None, n * len(sources))
+        if text == "hold":
+            self.opened.put(bundle)
+            return bundle
+        if text.startswith("late "):
+            bundle.fail(error_for(text[5:]))
+            return bundle
+        for index, part in enumerate(bundle.parts):
+            tokens = sources[index // n].get("tokens") or [1 + ord("p")]
+            if score is not None:
+                part.progress({"prompt": [entry(t, None if i == 0 else -1.5, (t, -1.5)) for i, t in enumerate(tokens)]})
+            for i, piece in enumerate(PIECES):
+                said = [entry(1 + ord("ab"[i]), -0.25 - i, (1 + ord("z"), -0.125))] if options.logprobs and i < 2 else []
+                part.progress({"text": piece} | ({"logprobs": said} if said else {}))
+                if text.startswith("midway "):
+                    bundle.fail(error_for(text[7:]))
+                    return bundle
+            part.finish({"text": "".join(PIECES), "finish_reason": "stop", "versions": [3, 4],
+                         "usage": {"prompt_tokens": len(tokens), "completion_tokens": 2}})
+        return bundle
 
     def train(self, source, options, idempotency_key, given):
         self.asked("train", source, options, idempotency_key, given)

@@ -79,7 +79,8 @@ def answer(sock, method="GET"):
     response = http.client.HTTPResponse(sock, method=method)
     response.begin()
     data = response.read()
-    return response.status, response.headers, json.loads(data) if data else None
+    is_json = response.headers.get("Content-Type") == "application/json"
+    return response.status, response.headers, json.loads(data) if data and is_json else data.decode() or None
 
 
 def check_error(response, status=None, param=None, word=None):

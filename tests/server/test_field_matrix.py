@@ -58,9 +58,9 @@ def body_with(path, place, value):
             body[BODIES[path].ways[-1]] = example(BODIES[path]).get(BODIES[path].ways[-1]) or text_for(path)
     else:
         name, _, inner = place
-        for way in BODIES[path].ways:
+        for way in getattr(BODIES[path], "ways", ()):
             body.pop(way, None)
-        item = {"role": "user", "text": "hello"} if name == "messages" else {"messages": [{"role": "user", "text": "hello"}]}
+        item = body.get(name, [{}])[0] or {"role": "user", "text": "hello"} if name == "messages" else {"messages": [{"role": "user", "text": "hello"}]}
         body[name] = [{**item, inner: value}]
     return body
 

@@ -152,14 +152,19 @@ class Runs:
 
     def _run(self, record: dict, found: LessonSet) -> Run:
         choices = [choose(lessons) for lessons in found.lessons]
-        taught = {file.name: [piece for lesson in choice.taught for piece in self._pieces(lesson, record["options"])]
+        told = found.describe() | {"run": record["run"], "set_aside": sum(len(choice.set_aside) for choice in choices)}
+        taught = {file.name: [piece for lesson in choice.taught for piece in self._pieces(lesson, record["options"], told["problems"])]
                   for file, choice in zip(found.files, choices, strict=True)}
         measured = [lesson.sample(self._template) for choice in choices for lesson in choice.measured]
-        return Run(record, in_order(taught, record), measured, found.describe() | {"run": record["run"]})
+        return Run(record, in_order(taught, record), measured, told)
 
-    def _pieces(self, lesson: Lesson, options: dict) -> list[Lesson]:
-        """The lesson; a text that plain training would see in several windows, as so many lessons."""
-        job = self.jobs.of_lesson(lesson, TrainOptions(**options), set(options))
+    def _pieces(self, lesson: Lesson, options: dict, problems: list[dict]) -> list[Lesson]:
+        """The lesson; a text that plain training would see in several windows, as so many lessons; none that cannot be taught so."""
+        try:
+            job = self.jobs.of_lesson(lesson, TrainOptions(**options), set(options))
+        except BadRequest as error:
+            problems.append({"line": lesson.line, "message": f"the lesson is not taught: {error.message}", "file": lesson.source})
+            return []
         most = job.plan.ctx_len + 1
         if lesson.text is None or job.plan.mode != "plain" or len(job.samples[0].tokens) <= most:
             return [lesson]

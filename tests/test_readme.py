@@ -52,14 +52,29 @@ def test_ask_correct_ask_again_save_kill_start_ask(tmp_path):
     assert again.kill(signal.SIGTERM) == 0
 
 
+def run_page(name, data):
+    """Run the commands of a page of docs in one shell, in order; what each block printed, none of it an error."""
+    found = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.DOTALL)
+    server = Server(data)
+    environment = {**os.environ, "URL": server.url, "TOKEN": (data / "token").read_text().strip()}
+    script = "\necho; echo END-OF-BLOCK\n".join(found)
+    answers = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True, env=environment, timeout=300).stdout
+    answers = answers.split("END-OF-BLOCK")
+    assert len(answers) == len(found) and all(answer.strip() and '"error"' not in answer for answer in answers), answers
+    assert server.kill(signal.SIGTERM) == 0
+    return answers
+
+
 def test_the_commands_of_the_page_on_training_do_what_it_says(tmp_path):
-    found = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "training.md").read_text(encoding="utf-8"), re.DOTALL)
-    server = Server(tmp_path)
-    environment = {**os.environ, "URL": server.url, "TOKEN": (tmp_path / "token").read_text().strip()}
-    for block in found:
-        answer = subprocess.run(["bash", "-ec", block], capture_output=True, text=True, check=True, env=environment, timeout=120).stdout
-        assert answer and '"error"' not in answer, answer
-    assert server.kill(signal.SIGTERM) == 0 and (tmp_path / "adapters" / "mine" / "adapter_config.json").exists()
+    run_page("training.md", tmp_path)
+    assert (tmp_path / "adapters" / "mine" / "adapter_config.json").exists()
+
+
+def test_the_commands_of_the_page_on_lessons_do_what_it_says(tmp_path):
+    read, taught, resumed, listed, again, retracted, asked = run_page("lessons.md", tmp_path)
+    assert '"lessons":2' in read and '"learned_lessons":2' in taught and '"learned_lessons":2' in resumed
+    assert listed.count("Zita") == 2 and '"reviewed":2' in again and '"learned":true' in again
+    assert '"retracted":true' in retracted and '"event":"taught"' in retracted and "Berta" in asked and '"bindings"' in asked
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

@@ -6,7 +6,6 @@ forward reads the same tensors.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import math
 import os
@@ -14,12 +13,13 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
-from rwkv_models import whole
+from rwkv_models import alone, whole
 from rwkv_models.chunks import Backward, Batch, learn_chunks, learn_windows
 from rwkv_models.footprints import Footprints
-from rwkv_models.loopback import build_no_operator, speak_on_loopback
+from rwkv_models.loopback import build_no_operator
 from rwkv_models.state import State
 
 PART = 2**27
@@ -347,13 +347,9 @@ class Trainer:
 
 
 def loopback_process_group() -> None:
-    """Join torch.distributed as the only process, on loopback and without a rendezvous port; for DeepSpeed, which asks for a group."""
-    import torch.distributed as dist
-
+    """Join torch.distributed as the only process, for DeepSpeed, which asks for a group; no port and no device memory is taken."""
     os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it even of a single process
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 or dist.is_initialized():
         return
     build_no_operator()
-    speak_on_loopback()
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", store=dist.HashStore(), rank=0, world_size=1)
-    atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())
+    dist.init_process_group(alone.NAME, store=dist.HashStore(), rank=0, world_size=1)

@@ -3,11 +3,14 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+import torch
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,8 +22,9 @@ def blocks():
 
 
 class Server:
-    def __init__(self, data):
-        self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--port", "0", "--data", str(data)], stdout=subprocess.PIPE, text=True, cwd=data)
+    def __init__(self, data, command=(sys.executable, str(ROOT / "app.py")), **environment):
+        self.process = subprocess.Popen([*command, "--port", "0", "--data", str(data)], stdout=subprocess.PIPE, text=True, cwd=data,
+                                        env={**os.environ, **environment})
         self.first_line = self.process.stdout.readline()
 
     @property
@@ -77,6 +81,21 @@ def test_the_commands_of_the_page_on_lessons_do_what_it_says(tmp_path):
     assert '"retracted":true' in retracted and '"event":"taught"' in retracted and "Berta" in asked and '"bindings"' in asked
 
 
+@pytest.mark.parametrize("command", [(sys.executable, str(ROOT / "app.py")), ("deepspeed", "-q", "--num_nodes=1", "--num_gpus=1", str(ROOT / "app.py"))],
+                         ids=["python", "deepspeed"])
+def test_it_listens_on_its_own_port_and_no_other(tmp_path, command):
+    server = Server(tmp_path, command, DS_ACCELERATOR="cuda" if torch.cuda.is_available() else "cpu",
+                    PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    run(blocks()[0], server.url, tmp_path)  # a lesson: torch.distributed and DeepSpeed have done what they do
+    above = psutil.Process(server.process.pid)
+    processes = [above, *above.children(recursive=True)]
+    found = {tuple(c.laddr) for p in processes for c in p.net_connections() if c.status == psutil.CONN_LISTEN or c.type == socket.SOCK_DGRAM}
+    processes[-1].terminate()
+    assert found == {("127.0.0.1", int(server.url.rpartition(":")[2]))}
+    assert server.process.wait(60) == 0
+    server.process.stdout.close()
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--config", "none.toml"], "no such file"),
     (["--model", "none.pth"], "no such weights file"),
@@ -88,8 +107,6 @@ def test_what_cannot_start_says_one_sentence_and_exits_with_2(tmp_path, argument
 
 
 def test_a_taken_port_and_a_missing_compiler(tmp_path):
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -100,6 +100,9 @@ def test_fields_that_do_not_fit_each_other(server):
     check_error(server.post("/v1/chat/completions", {**CHAT, "top_logprobs": 2}), 400, "top_logprobs")
     check_error(server.post("/v1/chat/completions", {**CHAT, "max_tokens": 2, "max_completion_tokens": 3}), 400, "max_completion_tokens")
     check_error(server.post("/v1/completions", {**TEXT, "prompt": ["a"] * 5, "n": 16}), 400, "n", "5 prompts are too many")
+    long = {**TEXT, "prompt": ["a" * 200_000] * 2}
+    check_error(server.post("/v1/completions", {**long, "echo": True, "logprobs": 0}), 400, "prompt", "prompt is too long")
+    assert server.post("/v1/completions", long).status_code == 200
     check_error(server.post("/v1/completions", {**TEXT, "prompt": [300]}), 400, "prompt", "ids go from 0 to 256")
     check_error(server.post("/v1/chat/completions", {**CHAT, "messages": [{"role": "user", "content": [{"type": "image_url"}]}]}), 400, "messages.content", "image_url")
     for bad in ({"x": 1}, {"5": 101}, {"5": True}, {"-1": 1}, [5]):

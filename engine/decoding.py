@@ -110,11 +110,10 @@ class DecodeBatch:
         for generation in group:
             generation.consumed = generation.prompt_length
             if generation.finish_reason is None:
-                # A step writes over the memory of its state, so siblings do not share it.
-                generation.state = state.row(0) if len(group) > 1 else state
+                generation.state = state
                 self._join(generation)
-            else:
-                generation.close(None if generation.finish_reason == "error" else state)
+            else:  # a step of its siblings writes over the memory of their state
+                generation.close(None if generation.finish_reason == "error" or len(group) > 1 else state)
 
     def hidden(self, rows: list[list[int]], states: list[State | None]) -> list[tuple[Tensor, State]]:
         """Read the tokens of each row after its state (None: the beginning): its normalised hidden vectors [T, C], its new state."""

@@ -19,7 +19,7 @@ DEPTH = 16
 LONGEST_END = 64
 """More tokens than any unfinished answer needs to be closed; with more than that left, nothing needs to be watched."""
 
-IN_A_TEXT, BEYOND_A_TEXT = b'"', b'}]":0luesa\x80\x90\xa0{'
+IN_A_TEXT, BEYOND_A_TEXT = b'"', b'}]":0rueals\x80\x90\xa0{'
 """Bytes in the order in which they are tried to close what is open: the first one that the grammar takes leads to an end."""
 
 TERMINALS = r"""

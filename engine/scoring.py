@@ -109,12 +109,15 @@ class Scoring:
             score.entries.append(score.generation.describe(score.tokens[0], None, []))
         for start in range(0, length, HEAD_SLICE):
             logits_KV = self._batch.network.head(hidden_TC[start : start + HEAD_SLICE]).float()[:, :vocabulary].cpu()
-            logp_KV = torch.log_softmax(logits_KV, dim=1)
-            best, ids = logp_KV.topk(max(1, score.top), dim=1)
-            score.finite &= math.isfinite(float(logits_KV.max(dim=1).values.sum()))
+            best, ids = logits_KV.topk(max(1, score.top), dim=1)
+            score.finite &= math.isfinite(float(best[:, 0].sum()))
+            # In double from here, as a long text is a sum of many: the rounding of log_softmax in fp32 would be seen in it.
+            total_K1 = (logits_KV - best[:, :1]).exp().sum(dim=1, keepdim=True).log().double() + best[:, :1].double()
+            best = best.double() - total_K1
             first = score.read + start + 1
             followers = score.tokens[first : first + len(logits_KV)]
-            own = logp_KV[torch.arange(len(followers)), torch.tensor(followers, dtype=torch.long)].tolist()
+            places = torch.arange(len(followers))
+            own = (logits_KV[places, torch.tensor(followers, dtype=torch.long)].double() - total_K1[places, 0]).tolist()
             for token, logprob, likely, costs in zip(followers, own, ids.tolist(), best.tolist(), strict=False):
                 top = list(zip(likely, costs, strict=True))[: score.top]
                 score.entries.append(score.generation.describe(token, logprob, top))

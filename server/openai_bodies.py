@@ -14,6 +14,9 @@ from server.bodies import MAX_LIST, MAX_TEXT, Role
 MOST_ANSWERS = 64
 """Answers to one request: prompts times n."""
 
+MOST_SCORED = 262_144
+"""Characters or tokens of prompts whose log probabilities are told at once: all are in memory before the first is sent."""
+
 TEXTS_OR_TOKENS = {"anyOf": [
     {"type": "string", "maxLength": MAX_TEXT},
     {"type": "array", "items": {"anyOf": [
@@ -186,7 +189,10 @@ class CompletionBody(Asked):
 
     @model_validator(mode="after")
     def not_too_many(self) -> CompletionBody:
-        """Each answer has a place of its own."""
+        """Each answer has a place of its own, and each token that is scored."""
+        if self.echo and self.logprobs is not None and sum(map(len, self.prompt)) > MOST_SCORED:
+            said = f"prompt is too long, with echo and logprobs at most {MOST_SCORED} characters or tokens are taken"
+            raise PydanticCustomError("one_source", said, {"param": "prompt"})
         if len(self.prompt) * (self.n or 1) > MOST_ANSWERS:
             said = f"n answers to {{count}} prompts are too many, at most {MOST_ANSWERS} answers are given at once"
             raise PydanticCustomError("one_source", said, {"param": "n", "count": len(self.prompt)})

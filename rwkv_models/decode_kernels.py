@@ -138,22 +138,12 @@ def _store_rows(out_p, sum_OB, B, block, O, BO: tl.constexpr, BB: tl.constexpr):
 
 
 @triton.jit
-def _whole(W_p, x_p, out_p, program, B, O: tl.constexpr, K: tl.constexpr, S: tl.constexpr,
-           BO: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
-    """out [S, B, O] = x W^T: the one block and part of this program."""
-    block, part = program // S, program % S
-    sum_OB = _rows(W_p, x_p, B, block, part, O, K, S, BO, BB, BK, AHEAD, EARLY, PRECISION)
-    _store_rows(out_p + part * B * O, sum_OB, B, block, O, BO, BB)
-
-
-@triton.jit
-def _low(W_p, x_p, low_p, program, BEFORE: tl.constexpr, B, K: tl.constexpr, R: tl.constexpr, S: tl.constexpr,
+def _low(W_p, x_p, low_p, first, part, B, K: tl.constexpr, R, S: tl.constexpr,
          BR: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
-    """low [S, B, R], after S * B * BEFORE others, = x W for W [K, R]: the one block of columns and part of this program."""
-    part = program % S
-    r, k, b = program // S * BR + tl.arange(0, BR), part * (K // S) + tl.arange(0, BK), tl.arange(0, BB)
+    """low [S, B, R] = x W for W [K, R]: the BR columns from the first on, and one part."""
+    r, k, b = first + tl.arange(0, BR), part * (K // S) + tl.arange(0, BK), tl.arange(0, BB)
     at = k[:, None] * R + r[None, :]
-    out_p = low_p + (S * BEFORE + part * R) * B
+    out_p = low_p + part * R * B
     if BB == 1:
         w_KR = tl.load(W_p + at)
         _wait(EARLY)
@@ -166,7 +156,7 @@ def _low(W_p, x_p, low_p, program, BEFORE: tl.constexpr, B, K: tl.constexpr, R: 
         tl.store(out_p + r, tl.sum(sum_KR, 0))
     else:
         for i in tl.static_range(K // S // BK):
-            _fetch(W_p + k * R + program // S * BR + i * BK * R, EARLY)
+            _fetch(W_p + k * R + first + i * BK * R, EARLY)
         _wait(EARLY)
         sum_BR = tl.zeros([BB, BR], tl.float32)
         for i in range(K // S // BK):
@@ -185,26 +175,28 @@ def project(x_p, r_p, k_p, v_p, w1_p, a1_p, g1_p, v1_p, rkv_p, low_p, B, C: tl.c
 
     The programs of the low ranks come first, as theirs is the longest way for the fewest bytes.
     """
-    W: tl.constexpr = RW // BR * LOW_S
-    A: tl.constexpr = W + RA // BR * LOW_S
-    G: tl.constexpr = A + RG // BR * LOW_S
-    V: tl.constexpr = G + RV // BR * LOW_S
+    LOW: tl.constexpr = (RW + RA + RG + RV) // BR * LOW_S
     EACH: tl.constexpr = (C + BO - 1) // BO * S
     program, plane = tl.program_id(0), B * C
-    if program < W:
-        _low(w1_p, x_p + plane, low_p, program, 0, B, C, RW, LOW_S, BR, BB, LOW_BK, EARLY, PRECISION)
-    elif program < A:
-        _low(a1_p, x_p + 4 * plane, low_p, program - W, RW, B, C, RA, LOW_S, BR, BB, LOW_BK, EARLY, PRECISION)
-    elif program < G:
-        _low(g1_p, x_p + 5 * plane, low_p, program - A, RW + RA, B, C, RG, LOW_S, BR, BB, LOW_BK, EARLY, PRECISION)
-    elif program < V:
-        _low(v1_p, x_p + 3 * plane, low_p, program - G, RW + RA + RG, B, C, RV, LOW_S, BR, BB, LOW_BK, EARLY, PRECISION)
-    elif program < V + EACH:
-        _whole(r_p, x_p, rkv_p, program - V, B, C, C, S, BO, BB, BK, AHEAD, EARLY, PRECISION)
-    elif program < V + 2 * EACH:
-        _whole(k_p, x_p + 2 * plane, rkv_p + S * plane, program - V - EACH, B, C, C, S, BO, BB, BK, AHEAD, EARLY, PRECISION)
+    if program < LOW:
+        r, W_p, R, which = program // LOW_S * BR, w1_p, RW, 1
+        if r >= RW + RA + RG:
+            r, W_p, R, which = r - (RW + RA + RG), v1_p, RV, 3
+        elif r >= RW + RA:
+            r, W_p, R, which = r - (RW + RA), g1_p, RG, 5
+        elif r >= RW:
+            r, W_p, R, which = r - RW, a1_p, RA, 4
+        _low(W_p, x_p + which * plane, low_p + LOW_S * B * (program // LOW_S * BR - r), r, program % LOW_S, B, C, R, LOW_S,
+             BR, BB, LOW_BK, EARLY, PRECISION)
     else:
-        _whole(v_p, x_p + 3 * plane, rkv_p + 2 * S * plane, program - V - 2 * EACH, B, C, C, S, BO, BB, BK, AHEAD, EARLY, PRECISION)
+        W_p, which, matrix, program = r_p, 0, (program - LOW) // EACH, (program - LOW) % EACH
+        if matrix == 1:
+            W_p, which = k_p, 2
+        elif matrix == 2:
+            W_p, which = v_p, 3
+        block, part = program // S, program % S
+        sum_OB = _rows(W_p, x_p + which * plane, B, block, part, C, C, S, BO, BB, BK, AHEAD, EARLY, PRECISION)
+        _store_rows(rkv_p + (matrix * S + part) * plane, sum_OB, B, block, C, BO, BB)
 
 
 @triton.jit

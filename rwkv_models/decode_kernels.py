@@ -1,8 +1,8 @@
 """The kernels of one decoding step on a GPU. rwkv_models/decode_step.py puts them in order.
 
-Shape letters: B rows of the batch, C channels, H heads, N size of a head, K inputs of a matrix, O its outputs, R low ranks, S parts of a sum
-over K that different programs make and the next kernel adds up, in a fixed order: the same bits each time.
-Pointers end in _p. Blocks: BO outputs, BB rows of the batch (1: products on the plain units, else on the matrix units), BK inputs.
+Shape letters: B rows of the batch, C channels, H heads, N size of a head, M outputs of a matrix, K its inputs, R low ranks, S parts of a
+sum over K, which different programs make and the next kernel adds up, in a fixed order: the same bits each time.
+Pointers end in _p. Blocks: BM outputs, BB rows of the batch (1: products on the plain units, else on the matrix units), BK inputs.
 The parameters are in the network's dtype, and so is what enters a matrix; everything else between kernels is fp32.
 
 EARLY: a kernel may start while the one before it still runs, fetches parameters, and waits before it touches anything else. Parameters and
@@ -31,7 +31,7 @@ def _wait(EARLY: tl.constexpr):
 def _fetch(p, EARLY: tl.constexpr):
     """Have the lines at these addresses brought to the L2 cache."""
     if EARLY:
-        tl.inline_asm_elementwise("prefetch.global.L2 [$1]; mov.b32 $0, 0;", "=r,l", [p.to(tl.int64)], dtype=tl.int32, is_pure=False, pack=1)
+        tl.inline_asm_elementwise("prefetch.global.L2 [$1]; mov.b32 $0, 0;", "=r,l", [p.to(tl.int64)], tl.int32, is_pure=False, pack=1)
 
 
 @triton.jit
@@ -55,9 +55,8 @@ def enter(token_p, emb_p, w_p, b_p, x_p, B, C: tl.constexpr, BC: tl.constexpr, E
 
 
 @triton.jit
-def _mix(i: tl.constexpr, mix_p, y_C, to_past_C, out_p, row, B, c, exists, C: tl.constexpr):
-    mixed_C = y_C + to_past_C * tl.load(mix_p + c, mask=exists, other=0.0).to(tl.float32)
-    tl.store(out_p + (i * B + row) * C + c, mixed_C.to(out_p.dtype.element_ty), mask=exists)
+def _mixed(i: tl.constexpr, mix_C, y_C, to_past_C, out_p, row, B, c, exists, C: tl.constexpr):
+    tl.store(out_p + (i * B + row) * C + c, (y_C + to_past_C * mix_C.to(tl.float32)).to(out_p.dtype.element_ty), mask=exists)
 
 
 @triton.jit(do_not_specialize=["B"])
@@ -71,6 +70,15 @@ def mix(x_p, part_p, w_p, b_p, shift_p, r_p, w_mix_p, k_p, v_p, a_p, g_p, out_p,
     exists, at = c < C, row * C + c
     w_C = tl.load(w_p + c, mask=exists, other=0.0).to(tl.float32)
     b_C = tl.load(b_p + c, mask=exists, other=0.0).to(tl.float32)
+    if MIXES > 0:
+        past_C = tl.load(shift_p + at, mask=exists, other=0.0)
+        r_C = tl.load(r_p + c, mask=exists, other=0.0)
+    if MIXES == 6:
+        w_mix_C = tl.load(w_mix_p + c, mask=exists, other=0.0)
+        k_C = tl.load(k_p + c, mask=exists, other=0.0)
+        v_C = tl.load(v_p + c, mask=exists, other=0.0)
+        a_C = tl.load(a_p + c, mask=exists, other=0.0)
+        g_C = tl.load(g_p + c, mask=exists, other=0.0)
     _wait(EARLY)
     x_C = tl.load(x_p + at, mask=exists, other=0.0)
     for s in tl.static_range(S):
@@ -80,61 +88,61 @@ def mix(x_p, part_p, w_p, b_p, shift_p, r_p, w_mix_p, k_p, v_p, a_p, g_p, out_p,
     y_C = _normalised(x_C, exists, w_C, b_C, C, EPS)
     if MIXES == 0:
         tl.store(out_p + at, y_C.to(out_p.dtype.element_ty), mask=exists)
-    else:
-        to_past_C = tl.load(shift_p + at, mask=exists, other=0.0).to(tl.float32) - y_C
+    if MIXES > 0:
         tl.store(shift_p + at, y_C.to(shift_p.dtype.element_ty), mask=exists)
-        _mix(0, r_p, y_C, to_past_C, out_p, row, B, c, exists, C)
-        if MIXES == 6:
-            _mix(1, w_mix_p, y_C, to_past_C, out_p, row, B, c, exists, C)
-            _mix(2, k_p, y_C, to_past_C, out_p, row, B, c, exists, C)
-            _mix(3, v_p, y_C, to_past_C, out_p, row, B, c, exists, C)
-            _mix(4, a_p, y_C, to_past_C, out_p, row, B, c, exists, C)
-            _mix(5, g_p, y_C, to_past_C, out_p, row, B, c, exists, C)
+        to_past_C = past_C.to(tl.float32) - y_C
+        _mixed(0, r_C, y_C, to_past_C, out_p, row, B, c, exists, C)
+    if MIXES == 6:
+        _mixed(1, w_mix_C, y_C, to_past_C, out_p, row, B, c, exists, C)
+        _mixed(2, k_C, y_C, to_past_C, out_p, row, B, c, exists, C)
+        _mixed(3, v_C, y_C, to_past_C, out_p, row, B, c, exists, C)
+        _mixed(4, a_C, y_C, to_past_C, out_p, row, B, c, exists, C)
+        _mixed(5, g_C, y_C, to_past_C, out_p, row, B, c, exists, C)
 
 
 @triton.jit
-def _rows_once(W_p, x_p, block, part, O, K: tl.constexpr, S: tl.constexpr, BO: tl.constexpr, BK: tl.constexpr, EARLY: tl.constexpr):
-    """W[block] x for one x [K], over the part's share of K → [BO, 1]. Two blocks of W are always under way."""
+def _rows_once(W_p, x_p, block, part, M, K: tl.constexpr, S: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, EARLY: tl.constexpr):
+    """W[block] x for one x [K], over the part's share of K → [BM, 1]. Two blocks of W are always under way."""
     STEPS: tl.constexpr = K // S // BK
-    o, k = tl.minimum(block * BO + tl.arange(0, BO), O - 1), part * (K // S) + tl.arange(0, BK)
-    at = o[:, None] * K + k[None, :]
-    w_OK = tl.load(W_p + at)
-    next_OK = tl.load(W_p + at + BK) if STEPS > 1 else w_OK
+    m, k = tl.minimum(block * BM + tl.arange(0, BM), M - 1), part * (K // S) + tl.arange(0, BK)
+    at = m[:, None] * K + k[None, :]
+    w_MK = tl.load(W_p + at)
+    next_MK = tl.load(W_p + at + BK) if STEPS > 1 else w_MK
     _wait(EARLY)
-    sum_OK = tl.zeros([BO, BK], tl.float32)
+    sum_MK = tl.zeros([BM, BK], tl.float32)
     for i in tl.static_range(STEPS):
-        after_OK = tl.load(W_p + at + (i + 2) * BK) if i + 2 < STEPS else next_OK
+        after_MK = tl.load(W_p + at + (i + 2) * BK) if i + 2 < STEPS else next_MK
         x_1K = tl.load(x_p + i * BK + k[None, :]).to(tl.float32)
-        sum_OK += w_OK.to(tl.float32) * x_1K
-        w_OK, next_OK = next_OK, after_OK
-    return tl.sum(sum_OK, 1)[:, None]
+        sum_MK += w_MK.to(tl.float32) * x_1K
+        w_MK, next_MK = next_MK, after_MK
+    return tl.sum(sum_MK, 1)[:, None]
 
 
 @triton.jit
-def _rows(W_p, x_p, B, block, part, O, K: tl.constexpr, S: tl.constexpr,
-          BO: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
-    """W[block] x^T for x [B, K], over the part's share of K → [BO, BB]."""
+def _rows(W_p, x_p, B, block, part, M, K: tl.constexpr, S: tl.constexpr,
+          BM: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
+    """W[block] x^T for x [B, K], over the part's share of K → [BM, BB]."""
     if BB == 1:
-        sum_OB = _rows_once(W_p, x_p, block, part, O, K, S, BO, BK, EARLY)
+        sum_MB = _rows_once(W_p, x_p, block, part, M, K, S, BM, BK, EARLY)
     else:
-        o, b, k = tl.minimum(block * BO + tl.arange(0, BO), O - 1), tl.arange(0, BB), part * (K // S) + tl.arange(0, BK)
+        m, b, k = tl.minimum(block * BM + tl.arange(0, BM), M - 1), tl.arange(0, BB), part * (K // S) + tl.arange(0, BK)
         line = part * (K // S) + tl.arange(0, BK // 64 if BK > 64 else 1) * 64
         for i in tl.static_range(AHEAD):
             if (i + 1) * BK * S <= K:
-                _fetch(W_p + o[:, None] * K + line[None, :] + i * BK, EARLY)
+                _fetch(W_p + m[:, None] * K + line[None, :] + i * BK, EARLY)
         _wait(EARLY)
-        sum_OB = tl.zeros([BO, BB], tl.float32)
+        sum_MB = tl.zeros([BM, BB], tl.float32)
         for i in range(K // S // BK):
-            w_OK = tl.load(W_p + o[:, None] * K + k[None, :] + i * BK)
+            w_MK = tl.load(W_p + m[:, None] * K + k[None, :] + i * BK)
             x_KB = tl.load(x_p + b[None, :] * K + k[:, None] + i * BK, mask=b[None, :] < B, other=0.0)
-            sum_OB = tl.dot(w_OK, x_KB, sum_OB, input_precision=PRECISION)
-    return sum_OB
+            sum_MB = tl.dot(w_MK, x_KB, sum_MB, input_precision=PRECISION)
+    return sum_MB
 
 
 @triton.jit
-def _store_rows(out_p, sum_OB, B, block, O, BO: tl.constexpr, BB: tl.constexpr):
-    o, b = block * BO + tl.arange(0, BO)[:, None], tl.arange(0, BB)[None, :]
-    tl.store(out_p + b * O + o, sum_OB.to(out_p.dtype.element_ty), mask=(o < O) & (b < B))
+def _store_rows(out_p, sum_MB, B, block, M, BM: tl.constexpr, BB: tl.constexpr):
+    m, b = block * BM + tl.arange(0, BM)[:, None], tl.arange(0, BB)[None, :]
+    tl.store(out_p + b * M + m, sum_MB.to(out_p.dtype.element_ty), mask=(m < M) & (b < B))
 
 
 @triton.jit
@@ -169,14 +177,14 @@ def _low(W_p, x_p, low_p, first, part, B, K: tl.constexpr, R, S: tl.constexpr,
 @triton.jit(do_not_specialize=["B"])
 def project(x_p, r_p, k_p, v_p, w1_p, a1_p, g1_p, v1_p, rkv_p, low_p, B, C: tl.constexpr,
             RW: tl.constexpr, RA: tl.constexpr, RG: tl.constexpr, RV: tl.constexpr, S: tl.constexpr, LOW_S: tl.constexpr,
-            BO: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, BR: tl.constexpr, LOW_BK: tl.constexpr,
+            BM: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, BR: tl.constexpr, LOW_BK: tl.constexpr,
             AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
     """From the six mixes x [6, B, C]: rkv [3, S, B, C], and the first halves of the low-rank pairs w, a, g, v, each low [LOW_S, B, R].
 
     The programs of the low ranks come first, as theirs is the longest way for the fewest bytes.
     """
     LOW: tl.constexpr = (RW + RA + RG + RV) // BR * LOW_S
-    EACH: tl.constexpr = (C + BO - 1) // BO * S
+    EACH: tl.constexpr = (C + BM - 1) // BM * S
     program, plane = tl.program_id(0), B * C
     if program < LOW:
         r, W_p, R, which = program // LOW_S * BR, w1_p, RW, 1
@@ -195,52 +203,48 @@ def project(x_p, r_p, k_p, v_p, w1_p, a1_p, g1_p, v1_p, rkv_p, low_p, B, C: tl.c
         elif matrix == 2:
             W_p, which = v_p, 3
         block, part = program // S, program % S
-        sum_OB = _rows(W_p, x_p + which * plane, B, block, part, C, C, S, BO, BB, BK, AHEAD, EARLY, PRECISION)
-        _store_rows(rkv_p + (matrix * S + part) * plane, sum_OB, B, block, C, BO, BB)
-
-
-@triton.jit
-def _widened(low_p, W_p, bias_p, out_p, B, block, KIND: tl.constexpr, C: tl.constexpr, R: tl.constexpr, S: tl.constexpr,
-             BB: tl.constexpr, BC: tl.constexpr, BR: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
-    """One second half of a low-rank pair for BC channels, and what is made of it."""
-    b, c, r = tl.arange(0, BB), block * BC + tl.arange(0, BC), tl.arange(0, BR)
-    for i in tl.static_range(R // BR):
-        _fetch(W_p + (i * BR + r)[:, None] * C + block * BC + (tl.arange(0, BC // 64 if BC > 64 else 1) * 64)[None, :], EARLY)
-    if KIND != "g":
-        bias_C = tl.load(bias_p + c, mask=c < C, other=0.0).to(tl.float32)
-    _wait(EARLY)
-    sum_BC = tl.zeros([BB, BC], tl.float32)
-    for i in tl.static_range(R // BR):
-        W_RC = tl.load(W_p + (i * BR + r)[:, None] * C + c[None, :], mask=c[None, :] < C, other=0.0)
-        low_BR = tl.zeros([BB, BR], tl.float32)
-        for s in tl.static_range(S):
-            low_BR += tl.load(low_p + (s * B + b[:, None]) * R + i * BR + r[None, :], mask=b[:, None] < B, other=0.0)
-        if KIND == "w":
-            low_BR = 2 * tl.sigmoid(2 * low_BR) - 1  # tanh
-        elif KIND == "g":
-            low_BR = tl.sigmoid(low_BR)
-        sum_BC = tl.dot(low_BR.to(W_RC.dtype), W_RC, sum_BC, input_precision=PRECISION)
-    if KIND != "g":
-        sum_BC = tl.sigmoid(sum_BC + bias_C[None, :])
-    if KIND == "w":
-        sum_BC = tl.exp(LOG_DECAY_LIMIT * sum_BC)
-    tl.store(out_p + b[:, None] * C + c[None, :], sum_BC, mask=(b[:, None] < B) & (c[None, :] < C))
+        sum_MB = _rows(W_p, x_p + which * plane, B, block, part, C, C, S, BM, BB, BK, AHEAD, EARLY, PRECISION)
+        _store_rows(rkv_p + (matrix * S + part) * plane, sum_MB, B, block, C, BM, BB)
 
 
 @triton.jit(do_not_specialize=["B"])
 def widen(low_p, w2_p, a2_p, g2_p, v2_p, w0_p, a0_p, v0_p, out_p, B, C: tl.constexpr,
-          RW: tl.constexpr, RA: tl.constexpr, RG: tl.constexpr, RV: tl.constexpr, S: tl.constexpr, BB: tl.constexpr, BC: tl.constexpr,
-          BRW: tl.constexpr, BRA: tl.constexpr, BRG: tl.constexpr, BRV: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
-    """out [4, B, C]: the decay, the in-context rate a, the gate g, and how far v goes towards the first layer's (not in layer 0)."""
-    kind, block, plane = tl.program_id(0), tl.program_id(1), B * C
-    if kind == 0:
-        _widened(low_p, w2_p, w0_p, out_p, B, block, "w", C, RW, S, BB, BC, BRW, EARLY, PRECISION)
-    elif kind == 1:
-        _widened(low_p + S * B * RW, a2_p, a0_p, out_p + plane, B, block, "a", C, RA, S, BB, BC, BRA, EARLY, PRECISION)
+          RW: tl.constexpr, RA: tl.constexpr, RG: tl.constexpr, RV: tl.constexpr, S: tl.constexpr,
+          BR: tl.constexpr, BB: tl.constexpr, BC: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
+    """The second halves of the low-rank pairs, for BC channels and BB rows of one of them.
+
+    out [4, B, C]: the decay, the in-context rate a, the gate g, and how far v goes towards the first layer's (not in layer 0).
+    """
+    kind = tl.program_id(0)
+    W_p, bias_p, R, before = w2_p, w0_p, RW, 0
+    if kind == 1:
+        W_p, bias_p, R, before = a2_p, a0_p, RA, RW
     elif kind == 2:
-        _widened(low_p + S * B * (RW + RA), g2_p, a0_p, out_p + 2 * plane, B, block, "g", C, RG, S, BB, BC, BRG, EARLY, PRECISION)
-    else:
-        _widened(low_p + S * B * (RW + RA + RG), v2_p, v0_p, out_p + 3 * plane, B, block, "v", C, RV, S, BB, BC, BRV, EARLY, PRECISION)
+        W_p, R, before = g2_p, RG, RW + RA
+    elif kind == 3:
+        W_p, bias_p, R, before = v2_p, v0_p, RV, RW + RA + RG
+    b, r = tl.program_id(2) * BB + tl.arange(0, BB), tl.arange(0, BR)
+    c = tl.program_id(1) * BC + tl.arange(0, BC)
+    for i in range(R // BR):
+        _fetch(W_p + (i * BR + r) * C + tl.program_id(1) * BC, EARLY)
+    bias_C = tl.load(bias_p + c, mask=c < C, other=0.0).to(tl.float32)
+    _wait(EARLY)
+    sum_BC = tl.zeros([BB, BC], tl.float32)
+    for i in range(R // BR):
+        W_RC = tl.load(W_p + (i * BR + r)[:, None] * C + c[None, :], mask=c[None, :] < C, other=0.0)
+        low_BR = tl.zeros([BB, BR], tl.float32)
+        for s in tl.static_range(S):
+            low_BR += tl.load(low_p + (S * before + s * R) * B + b[:, None] * R + i * BR + r[None, :], mask=b[:, None] < B, other=0.0)
+        if kind == 0:
+            low_BR = 2 * tl.sigmoid(2 * low_BR) - 1  # tanh
+        elif kind == 2:
+            low_BR = tl.sigmoid(low_BR)
+        sum_BC = tl.dot(low_BR.to(W_RC.dtype), W_RC, sum_BC, input_precision=PRECISION)
+    if kind != 2:
+        sum_BC = tl.sigmoid(sum_BC + bias_C[None, :])
+    if kind == 0:
+        sum_BC = tl.exp(LOG_DECAY_LIMIT * sum_BC)
+    tl.store(out_p + (kind * B + b[:, None]) * C + c[None, :], sum_BC, mask=(b[:, None] < B) & (c[None, :] < C))
 
 
 @triton.jit
@@ -254,7 +258,7 @@ def _summed(part_p, at, plane, S: tl.constexpr):
 @triton.jit(do_not_specialize=["B"])
 def remember(rkv_p, wide_p, first_p, k_k_p, k_a_p, r_k_p, w_p, b_p, state_p, out_p, B, C: tl.constexpr, H: tl.constexpr, N: tl.constexpr,
              S: tl.constexpr, FIRST: tl.constexpr, EPS: tl.constexpr, EARLY: tl.constexpr):
-    """The state of one head and row takes one token in; out [B, C] = (norm(S r) + bonus) * g. FIRST: this layer's v is the first layer's."""
+    """The state of one head and row takes one token in; out [B, C] = (norm(state r) + bonus) * g. FIRST: v is kept for later layers."""
     row, head = tl.program_id(0) // H, tl.program_id(0) % H
     n, c, plane = tl.arange(0, N), head * N + tl.arange(0, N), B * C
     at, place = row * C + c, tl.program_id(0).to(tl.int64) * N * N + n[:, None] * N + n[None, :]
@@ -282,12 +286,12 @@ def remember(rkv_p, wide_p, first_p, k_k_p, k_a_p, r_k_p, w_p, b_p, state_p, out
 
 
 @triton.jit(do_not_specialize=["B"])
-def multiply(W_p, x_p, out_p, B, O: tl.constexpr, K: tl.constexpr, S: tl.constexpr, SQUARED: tl.constexpr,
-             BO: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
-    """out [S, B, O] = x W^T in S parts, for W [O, K] and x [B, K]; SQUARED: max(., 0)^2 of it, with S = 1."""
+def multiply(W_p, x_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constexpr, SQUARED: tl.constexpr,
+             BM: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
+    """out [S, B, M] = x W^T in S parts, for W [M, K] and x [B, K]; SQUARED: max(., 0)^2 of it, with S = 1."""
     block, part = tl.program_id(0) // S, tl.program_id(0) % S
-    sum_OB = _rows(W_p, x_p, B, block, part, O, K, S, BO, BB, BK, AHEAD, EARLY, PRECISION)
+    sum_MB = _rows(W_p, x_p, B, block, part, M, K, S, BM, BB, BK, AHEAD, EARLY, PRECISION)
     if SQUARED:
-        sum_OB = tl.maximum(sum_OB, 0.0, propagate_nan=tl.PropagateNan.ALL)
-        sum_OB = sum_OB * sum_OB
-    _store_rows(out_p + part * B * O, sum_OB, B, block, O, BO, BB)
+        sum_MB = tl.maximum(sum_MB, 0.0, propagate_nan=tl.PropagateNan.ALL)
+        sum_MB = sum_MB * sum_MB
+    _store_rows(out_p + part * B * M, sum_MB, B, block, M, BM, BB)

@@ -16,8 +16,8 @@ from rwkv_models.state import State
 INTERPRETED = triton.knobs.runtime.interpret
 # Blocks of each kind of product, and how its kernel is started. One row of a batch goes through the plain units, which nothing but memory
 # holds up; more rows go through the matrix units, in blocks of 16, 32 or 64. Measured on an H200 (docs/LOG.md).
-ONE_ROW = {"BO": 4, "BK": 1024, "AHEAD": 0, "num_stages": 1}
-ROWS = {"BO": 64, "BK": 128, "AHEAD": 4, "num_warps": 4, "num_stages": 4}
+ONE_ROW = {"BM": 4, "BK": 1024, "AHEAD": 0, "num_stages": 1}
+ROWS = {"BM": 64, "BK": 128, "AHEAD": 4, "num_warps": 4, "num_stages": 4}
 PROGRAMS, PARTS = 256, 8  # with fewer programs than these, a product is split in parts, of which there are at most so many
 
 
@@ -40,10 +40,10 @@ class DecodeStep:
 
     def __init__(self, network: RWKV7, slots: State, B: int):
         self.network, self.slots, self.B = network, slots, B
+        self.early = not INTERPRETED and torch.cuda.get_device_capability(slots.wkv[0].device)[0] >= 9
         shape, like = network.shape, slots.att_shift[0]
         C, self.dtype = shape.channels, like.dtype
         self.rows = 1 if B == 1 else max(16, triton.next_power_of_2(B))
-        self.low_rows = max(16, self.rows)  # the second halves of low-rank pairs go through the matrix units always
         self.ranks = {"RW": shape.rank_w, "RA": shape.rank_a, "RG": shape.rank_g, "RV": shape.rank_v}
         self.attention = self._product(3 * C, C)
         self.output, self.up, self.down = self._product(C, C), self._product(shape.ffn, C), self._product(C, shape.ffn)
@@ -58,30 +58,29 @@ class DecodeStep:
         self.rkv, self.low_sums = make(3, self.attention["S"], B, C), make(self.low["LOW_S"] * B * sum(self.ranks.values()))
         self.part = make(max(self.output["S"], self.down["S"]), B, C)
         self.squares = make(B, shape.ffn, dtype=self.dtype)
-        self.common = {"PRECISION": "ieee" if self.dtype == torch.float32 else "tf32"}
+        self.precision = "ieee" if self.dtype == torch.float32 else "tf32"  # the latter says nothing where products are of bf16
 
-    def _product(self, O: int, K: int) -> dict:  # noqa: E741
-        """How a product with a matrix [O, K] is started."""
+    def _product(self, M: int, K: int) -> dict:
+        """How a product with a matrix [M, K] is started."""
         settings = dict(ONE_ROW if self.rows == 1 else ROWS)
         settings["BK"] = block_of(K, settings["BK"])
         if self.rows == 1:
             settings["num_warps"] = max(1, min(4, settings["BK"] // 256))
-        return settings | {"S": parts_of(triton.cdiv(O, settings["BO"]), K, settings["BK"]), "BB": self.rows}
+        return settings | {"S": parts_of(triton.cdiv(M, settings["BM"]), K, settings["BK"]), "BB": self.rows}
 
     def _start(self, kernel, programs: int | tuple[int, ...], *arguments, **settings) -> None:
         """Launch, before the kernel ahead is done where the card can."""
-        known = kernel.arg_names
-        early = not INTERPRETED and torch.cuda.get_device_capability(self.x.device)[0] >= 9
-        settings = {"EARLY": early, **self.common, **settings}
-        constants = {name: value for name, value in settings.items() if name in known or name.startswith("num_")}
-        kernel[programs if isinstance(programs, tuple) else (programs,)](*arguments, self.B, launch_pdl=early, **constants)
+        settings = {"EARLY": self.early, "PRECISION": self.precision, **settings}
+        constants = {name: value for name, value in settings.items() if name in kernel.arg_names or name.startswith("num_")}
+        kernel[programs if isinstance(programs, tuple) else (programs,)](*arguments, self.B, launch_pdl=settings["EARLY"], **constants)
 
     def launch(self) -> None:
         """Start all kernels of the step."""
         network, shape, B = self.network, self.network.shape, self.B
         block, C = network.blocks[0], shape.channels
         row = {"C": C, "BC": triton.next_power_of_2(C), "num_warps": 8}
-        self._start(kernels.enter, B, self.tokens, network.emb.weight, block.ln0.weight, block.ln0.bias, self.x, EPS=block.ln0.eps, **row)
+        self._start(kernels.enter, B, self.tokens, network.emb.weight, block.ln0.weight, block.ln0.bias, self.x,
+                    EPS=block.ln0.eps, EARLY=False, **row)  # it follows a copy and not a kernel
         parts = 0
         for block, *state in zip(network.blocks, self.slots.att_shift, self.slots.ffn_shift, self.slots.wkv, strict=True):
             self._time_mix(block, state[0], state[2], parts, row)
@@ -96,8 +95,8 @@ class DecodeStep:
                     S=parts, MIXES=count, EPS=norm.eps, **row)
 
     def _multiply(self, weight: Tensor, x: Tensor, out: Tensor, settings: dict, squared: bool = False) -> None:
-        O, K = weight.shape  # noqa: E741
-        self._start(kernels.multiply, triton.cdiv(O, settings["BO"]) * settings["S"], weight, x, out, O=O, K=K, SQUARED=squared, **settings)
+        M, K = weight.shape
+        self._start(kernels.multiply, triton.cdiv(M, settings["BM"]) * settings["S"], weight, x, out, M=M, K=K, SQUARED=squared, **settings)
 
     def _time_mix(self, block, shift: Tensor, wkv: Tensor, parts: int, row: dict) -> None:
         shape, att, B, C = self.network.shape, block.att, self.B, self.network.shape.channels
@@ -106,12 +105,13 @@ class DecodeStep:
         ranks = self.ranks | ({"RV": 0} if first else {})
         v0, v1, v2 = (att.a0, att.a1, att.a2) if first else (att.v0, att.v1, att.v2)  # which the first layer does not read
         settings = self.attention | self.low | ranks
-        programs = sum(ranks.values()) // 16 * self.low["LOW_S"] + 3 * triton.cdiv(C, settings["BO"]) * settings["S"]
+        programs = sum(ranks.values()) // 16 * self.low["LOW_S"] + 3 * triton.cdiv(C, settings["BM"]) * settings["S"]
         self._start(kernels.project, programs, self.mixed, att.receptance.weight, att.key.weight, att.value.weight,
                     att.w1, att.a1, att.g1, v1, self.rkv, self.low_sums, C=C, **settings)
-        blocks = {f"B{name}": block_of(R, 128) if R else 1 for name, R in ranks.items()}
-        self._start(kernels.widen, (3 if first else 4, triton.cdiv(C, 64)), self.low_sums, att.w2, att.a2, att.g2, v2, att.w0, att.a0, v0,
-                    self.wide, C=C, S=self.low["LOW_S"], BB=self.low_rows, BC=64, num_warps=4, **ranks, **blocks)
+        block = min(block_of(R, 64) for R in self.ranks.values())
+        self._start(kernels.widen, (3 if first else 4, triton.cdiv(C, 64), triton.cdiv(B, 16)), self.low_sums,
+                    att.w2, att.a2, att.g2, v2, att.w0, att.a0, v0, self.wide,
+                    C=C, S=self.low["LOW_S"], BR=block, BB=16, BC=64, num_warps=4, **ranks)
         self._start(kernels.remember, B * shape.heads, self.rkv, self.wide, self.first_v, att.k_k, att.k_a, att.r_k,
                     att.ln_x.weight, att.ln_x.bias, wkv, self.hidden,
                     C=C, H=shape.heads, N=shape.head_size, S=self.attention["S"], FIRST=first, EPS=att.ln_x.eps, num_warps=4)

@@ -125,7 +125,7 @@ class DecodeBatch:
 
     def _write(self, version: int, stamp: int) -> None:
         last = torch.tensor([generation.tokens[-1] for generation in self._running])
-        output, self._state = self._decode(last)
+        output, self._state = self._decode(last, stamp)
         for generation in self._running:
             generation.touch(version, stamp)
             generation.consumed += 1
@@ -141,10 +141,12 @@ class DecodeBatch:
                 self._leave_native(reason)
         return self.network(tokens_BT.to(self.network.emb.weight.device), state, head="last" if last else "none")
 
-    def _decode(self, tokens_B: Tensor) -> tuple[Tensor, State]:
+    def _decode(self, tokens_B: Tensor, stamp: int) -> tuple[Tensor, State]:
         """One step of all running answers. The batch alone holds its state, so the fast step may write over it."""
         if self._native is not None:
             try:
+                if isinstance(self._native, GraphDecode):
+                    return self._native.step(tokens_B, self._state, into=self._state, stamp=stamp)
                 return self._native.step(tokens_B, self._state, into=self._state.map(Tensor.contiguous))
             except NativeUnavailable as reason:
                 self._leave_native(reason)

@@ -5,8 +5,13 @@ sum over K, which different programs make and the next kernel adds up, in a fixe
 Pointers end in _p. Blocks: BM outputs, BB rows of the batch (1: products on the plain units, else on the matrix units), BK inputs.
 The parameters are in the network's dtype, and so is what enters a matrix; everything else between kernels is fp32.
 
-EARLY: a kernel may start while the one before it still runs, fetches parameters, and waits before it touches anything else. Parameters and
-the state of its layer are what no kernel of the same step has written before it.
+EARLY: 0, a kernel starts when the one before it is done; else while that one still runs: 1, once all its programs have begun; 2, once all
+have asked for what they read. That this is no race: what precedes _wait in a kernel reads parameters, and in mix and remember the layer's
+state, and writes nothing. No kernel of the step writes parameters; a layer's state is written by the one kernel that reads it, after it has.
+What follows _wait finds all earlier kernels done and their writes to be seen, not only the one before: each of its programs came to an end,
+so each had passed its own _wait, so the one before that was done, and so on back to the step's first, which is started as 0, after all that
+was ahead of it (what fills the slots and the tokens, and the last replay). So every program must call _wait, in every branch, and no buffer
+of the step may be touched above it. In the machine code of sm_90 the loads stay on the side of the wait on which they are written here.
 """
 
 from __future__ import annotations
@@ -22,15 +27,23 @@ TINY = tl.constexpr(1e-12)  # below which a direction is none, as torch's normal
 @triton.jit
 def _wait(EARLY: tl.constexpr):
     """From here on, what earlier kernels wrote is there."""
-    if EARLY:
+    if EARLY == 1:
         gdc_launch_dependents()
+    if EARLY > 0:
         gdc_wait()
+
+
+@triton.jit
+def _asked(EARLY: tl.constexpr):
+    """All that the program reads is under way: the next kernel may start."""
+    if EARLY == 2:
+        gdc_launch_dependents()
 
 
 @triton.jit
 def _fetch(p, EARLY: tl.constexpr):
     """Have the lines at these addresses brought to the L2 cache."""
-    if EARLY:
+    if EARLY > 0:
         tl.inline_asm_elementwise("prefetch.global.L2 [$1]; mov.b32 $0, 0;", "=r,l", [p.to(tl.int64)], tl.int32, is_pure=False, pack=1)
 
 
@@ -42,11 +55,10 @@ def _normalised(x_C, exists, w_C, b_C, C, EPS: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=["B"])
-def enter(token_p, emb_p, w_p, b_p, x_p, B, C: tl.constexpr, BC: tl.constexpr, EPS: tl.constexpr, EARLY: tl.constexpr):
+def enter(token_p, emb_p, w_p, b_p, x_p, B, C: tl.constexpr, BC: tl.constexpr, EPS: tl.constexpr):
     """x = ln0(emb[token]), a program a row."""
     row, c = tl.program_id(0), tl.arange(0, BC)
     exists = c < C
-    _wait(EARLY)
     token = tl.load(token_p + row)
     x_C = tl.load(emb_p + token * C + c, mask=exists, other=0.0).to(tl.float32)
     w_C = tl.load(w_p + c, mask=exists, other=0.0).to(tl.float32)
@@ -83,6 +95,7 @@ def mix(x_p, part_p, w_p, b_p, shift_p, r_p, w_mix_p, k_p, v_p, a_p, g_p, out_p,
     x_C = tl.load(x_p + at, mask=exists, other=0.0)
     for s in tl.static_range(S):
         x_C += tl.load(part_p + s * B * C + at, mask=exists, other=0.0)
+    _asked(EARLY)
     if S > 0:
         tl.store(x_p + at, x_C, mask=exists)
     y_C = _normalised(x_C, exists, w_C, b_C, C, EPS)
@@ -104,6 +117,7 @@ def mix(x_p, part_p, w_p, b_p, shift_p, r_p, w_mix_p, k_p, v_p, a_p, g_p, out_p,
 def _rows_once(W_p, x_p, block, part, M, K: tl.constexpr, S: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, EARLY: tl.constexpr):
     """W[block] x for one x [K], over the part's share of K → [BM, 1]. Two blocks of W are always under way."""
     STEPS: tl.constexpr = K // S // BK
+    tl.static_assert(STEPS * BK * S == K)
     m, k = tl.minimum(block * BM + tl.arange(0, BM), M - 1), part * (K // S) + tl.arange(0, BK)
     at = m[:, None] * K + k[None, :]
     w_MK = tl.load(W_p + at)
@@ -115,6 +129,7 @@ def _rows_once(W_p, x_p, block, part, M, K: tl.constexpr, S: tl.constexpr, BM: t
         x_1K = tl.load(x_p + i * BK + k[None, :]).to(tl.float32)
         sum_MK += w_MK.to(tl.float32) * x_1K
         w_MK, next_MK = next_MK, after_MK
+    _asked(EARLY)
     return tl.sum(sum_MK, 1)[:, None]
 
 
@@ -125,6 +140,7 @@ def _rows(W_p, x_p, B, block, part, M, K: tl.constexpr, S: tl.constexpr,
     if BB == 1:
         sum_MB = _rows_once(W_p, x_p, block, part, M, K, S, BM, BK, EARLY)
     else:
+        tl.static_assert(K % (S * BK) == 0)
         m, b, k = tl.minimum(block * BM + tl.arange(0, BM), M - 1), tl.arange(0, BB), part * (K // S) + tl.arange(0, BK)
         line = part * (K // S) + tl.arange(0, BK // 64 if BK > 64 else 1) * 64
         for i in tl.static_range(AHEAD):
@@ -136,6 +152,7 @@ def _rows(W_p, x_p, B, block, part, M, K: tl.constexpr, S: tl.constexpr,
             w_MK = tl.load(W_p + m[:, None] * K + k[None, :] + i * BK)
             x_KB = tl.load(x_p + b[None, :] * K + k[:, None] + i * BK, mask=b[None, :] < B, other=0.0)
             sum_MB = tl.dot(w_MK, x_KB, sum_MB, input_precision=PRECISION)
+        _asked(EARLY)
     return sum_MB
 
 
@@ -149,6 +166,7 @@ def _store_rows(out_p, sum_MB, B, block, M, BM: tl.constexpr, BB: tl.constexpr):
 def _low(W_p, x_p, low_p, first, part, B, K: tl.constexpr, R, S: tl.constexpr,
          BR: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
     """low [S, B, R] = x W for W [K, R]: the BR columns from the first on, and one part."""
+    tl.static_assert(K % (S * BK) == 0)
     r, k, b = first + tl.arange(0, BR), part * (K // S) + tl.arange(0, BK), tl.arange(0, BB)
     at = k[:, None] * R + r[None, :]
     out_p = low_p + part * R * B
@@ -161,6 +179,7 @@ def _low(W_p, x_p, low_p, first, part, B, K: tl.constexpr, R, S: tl.constexpr,
             x_K1 = tl.load(x_p + k[:, None] + i * BK).to(tl.float32)
             sum_KR += w_KR.to(tl.float32) * x_K1
             w_KR = next_KR
+        _asked(EARLY)
         tl.store(out_p + r, tl.sum(sum_KR, 0))
     else:
         for i in tl.static_range(K // S // BK):
@@ -171,6 +190,7 @@ def _low(W_p, x_p, low_p, first, part, B, K: tl.constexpr, R, S: tl.constexpr,
             w_KR = tl.load(W_p + at + i * BK * R)
             x_BK = tl.load(x_p + b[:, None] * K + k[None, :] + i * BK, mask=b[:, None] < B, other=0.0)
             sum_BR = tl.dot(x_BK, w_KR, sum_BR, input_precision=PRECISION)
+        _asked(EARLY)
         tl.store(out_p + b[:, None] * R + r[None, :], sum_BR, mask=b[:, None] < B)
 
 
@@ -207,6 +227,19 @@ def project(x_p, r_p, k_p, v_p, w1_p, a1_p, g1_p, v1_p, rkv_p, low_p, B, C: tl.c
         _store_rows(rkv_p + (matrix * S + part) * plane, sum_MB, B, block, C, BM, BB)
 
 
+@triton.jit
+def _between(low_p, at, exists, kind, plane, S: tl.constexpr):
+    """What stands between the halves of a low-rank pair: tanh for the decay, sigmoid for the gate, of the sum of S parts."""
+    low = tl.load(low_p + at, mask=exists, other=0.0)
+    for s in tl.static_range(1, S):
+        low += tl.load(low_p + s * plane + at, mask=exists, other=0.0)
+    if kind == 0:
+        low = 2 * tl.sigmoid(2 * low) - 1  # tanh
+    elif kind == 2:
+        low = tl.sigmoid(low)
+    return low
+
+
 @triton.jit(do_not_specialize=["B"])
 def widen(low_p, w2_p, a2_p, g2_p, v2_p, w0_p, a0_p, v0_p, out_p, B, C: tl.constexpr,
           RW: tl.constexpr, RA: tl.constexpr, RG: tl.constexpr, RV: tl.constexpr, S: tl.constexpr,
@@ -223,23 +256,25 @@ def widen(low_p, w2_p, a2_p, g2_p, v2_p, w0_p, a0_p, v0_p, out_p, B, C: tl.const
         W_p, R, before = g2_p, RG, RW + RA
     elif kind == 3:
         W_p, bias_p, R, before = v2_p, v0_p, RV, RW + RA + RG
-    b, r = tl.program_id(2) * BB + tl.arange(0, BB), tl.arange(0, BR)
-    c = tl.program_id(1) * BC + tl.arange(0, BC)
-    for i in range(R // BR):
-        _fetch(W_p + (i * BR + r) * C + tl.program_id(1) * BC, EARLY)
+    b, r, c = tl.program_id(2) * BB + tl.arange(0, BB), tl.arange(0, BR), tl.program_id(1) * BC + tl.arange(0, BC)
     bias_C = tl.load(bias_p + c, mask=c < C, other=0.0).to(tl.float32)
-    _wait(EARLY)
-    sum_BC = tl.zeros([BB, BC], tl.float32)
-    for i in range(R // BR):
-        W_RC = tl.load(W_p + (i * BR + r)[:, None] * C + c[None, :], mask=c[None, :] < C, other=0.0)
-        low_BR = tl.zeros([BB, BR], tl.float32)
-        for s in tl.static_range(S):
-            low_BR += tl.load(low_p + (S * before + s * R) * B + b[:, None] * R + i * BR + r[None, :], mask=b[:, None] < B, other=0.0)
-        if kind == 0:
-            low_BR = 2 * tl.sigmoid(2 * low_BR) - 1  # tanh
-        elif kind == 2:
-            low_BR = tl.sigmoid(low_BR)
-        sum_BC = tl.dot(low_BR.to(W_RC.dtype), W_RC, sum_BC, input_precision=PRECISION)
+    low_p += S * before * B
+    if BB == 1:  # the whole pair at once, BR being at least its rank
+        W_RC = tl.load(W_p + r[:, None] * C + c[None, :], mask=(r[:, None] < R) & (c[None, :] < C), other=0.0)
+        _wait(EARLY)
+        low_R = _between(low_p, r, r < R, kind, R, S)
+        _asked(EARLY)
+        sum_BC = tl.sum(W_RC.to(tl.float32) * low_R[:, None], 0)[None, :]
+    else:
+        for i in range(R // BR):
+            _fetch(W_p + (i * BR + r) * C + tl.program_id(1) * BC, EARLY)
+        _wait(EARLY)
+        sum_BC = tl.zeros([BB, BC], tl.float32)
+        for i in range(R // BR):
+            W_RC = tl.load(W_p + (i * BR + r)[:, None] * C + c[None, :], mask=c[None, :] < C, other=0.0)
+            low_BR = _between(low_p, b[:, None] * R + i * BR + r[None, :], b[:, None] < B, kind, R * B, S)
+            sum_BC = tl.dot(low_BR.to(W_RC.dtype), W_RC, sum_BC, input_precision=PRECISION)
+        _asked(EARLY)
     if kind != 2:
         sum_BC = tl.sigmoid(sum_BC + bias_C[None, :])
     if kind == 0:
@@ -272,6 +307,7 @@ def remember(rkv_p, wide_p, first_p, k_k_p, k_a_p, r_k_p, w_p, b_p, state_p, out
         tl.store(first_p + at, v_N)
     else:
         v_N += (tl.load(first_p + at) - v_N) * tl.load(wide_p + 3 * plane + at)
+    _asked(EARLY)
     kk_N = k_N * k_k_N
     kk_N = kk_N / tl.maximum(tl.sqrt(tl.sum(kk_N * kk_N, 0)), TINY)
     k_N = k_N * (1 + (a_N - 1) * k_a_N)

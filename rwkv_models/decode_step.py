@@ -16,9 +16,10 @@ from rwkv_models.state import State
 INTERPRETED = triton.knobs.runtime.interpret
 # Blocks of each kind of product, and how its kernel is started. One row of a batch goes through the plain units, which nothing but memory
 # holds up; more rows go through the matrix units, in blocks of 16, 32 or 64. Measured on an H200 (docs/LOG.md).
-ONE_ROW = {"BM": 4, "BK": 1024, "AHEAD": 0, "num_stages": 1}
-ROWS = {"BM": 64, "BK": 128, "AHEAD": 4, "num_warps": 4, "num_stages": 4}
+ONE_ROW = {"BM": 2, "BK": 1024, "AHEAD": 0, "num_stages": 1}
+ROWS = {"BM": 64, "BK": 128, "AHEAD": 4, "num_warps": 4, "num_stages": 3}
 PROGRAMS, PARTS = 256, 8  # with fewer programs than these, a product is split in parts, of which there are at most so many
+EARLY = 0  # whether a kernel starts before the one ahead is done (rwkv_models/decode_kernels.py), on cards that can
 
 
 def block_of(size: int, limit: int) -> int:
@@ -26,9 +27,9 @@ def block_of(size: int, limit: int) -> int:
     return min(size & -size, limit)
 
 
-def parts_of(blocks: int, K: int, BK: int) -> int:
-    """In how many parts to split sums over K, so that there are programs enough."""
-    parts = [s for s in range(1, PARTS + 1) if K % (s * BK) == 0 and s * blocks <= PROGRAMS]
+def parts_of(blocks: int, K: int, BK: int, most: int = PARTS) -> int:
+    """In how many equal parts of whole BK to split sums over K, so that there are programs enough."""
+    parts = [s for s in range(1, most + 1) if K % (s * BK) == 0 and s * blocks <= PROGRAMS]
     return max(parts, default=1)
 
 
@@ -40,7 +41,8 @@ class DecodeStep:
 
     def __init__(self, network: RWKV7, slots: State, B: int):
         self.network, self.slots, self.B = network, slots, B
-        self.early = not INTERPRETED and torch.cuda.get_device_capability(slots.wkv[0].device)[0] >= 9
+        on_gpu = slots.wkv[0].is_cuda
+        self.early = EARLY if on_gpu and torch.cuda.get_device_capability(slots.wkv[0].device)[0] >= 9 else 0
         shape, like = network.shape, slots.att_shift[0]
         C, self.dtype = shape.channels, like.dtype
         self.rows = 1 if B == 1 else max(16, triton.next_power_of_2(B))
@@ -49,8 +51,12 @@ class DecodeStep:
         self.output, self.up, self.down = self._product(C, C), self._product(shape.ffn, C), self._product(C, shape.ffn)
         self.head = self._product(shape.vocabulary, C)
         self.up["S"] = self.head["S"] = 1  # what is not linear wants the whole sum; the logits are for the caller
-        self.low = {"BR": 16, "LOW_BK": block_of(C, 256 if self.rows == 1 else 64)}
-        self.low["LOW_S"] = min(4, parts_of(sum(self.ranks.values()) // 16, C, self.low["LOW_BK"]))
+        self.low = {"BR": 16, "LOW_BK": block_of(C, 128 if self.rows == 1 else 64)}
+        self.low["LOW_S"] = parts_of(sum(self.ranks.values()) // 16, C, self.low["LOW_BK"], most=PARTS if self.rows == 1 else 4)
+        if self.rows == 1:
+            self.widen = {"BR": triton.next_power_of_2(max(self.ranks.values())), "BB": 1, "BC": 32, "num_warps": 4}
+        else:
+            self.widen = {"BR": min(block_of(R, 64) for R in self.ranks.values()), "BB": 16, "BC": 64, "num_warps": 4}
         make = lambda *size, dtype=torch.float32: torch.empty(size, dtype=dtype, device=like.device)  # noqa: E731
         self.tokens, self.logits = make(B, dtype=torch.int64), make(B, shape.vocabulary)
         self.x, self.first_v, self.wide = make(B, C), make(B, C), make(4, B, C)
@@ -72,7 +78,8 @@ class DecodeStep:
         """Launch, before the kernel ahead is done where the card can."""
         settings = {"EARLY": self.early, "PRECISION": self.precision, **settings}
         constants = {name: value for name, value in settings.items() if name in kernel.arg_names or name.startswith("num_")}
-        kernel[programs if isinstance(programs, tuple) else (programs,)](*arguments, self.B, launch_pdl=settings["EARLY"], **constants)
+        early = kernel is not kernels.enter and self.early > 0  # that one follows a copy and not a kernel
+        kernel[programs if isinstance(programs, tuple) else (programs,)](*arguments, self.B, launch_pdl=early, **constants)
 
     def launch(self) -> None:
         """Start all kernels of the step."""
@@ -80,7 +87,7 @@ class DecodeStep:
         block, C = network.blocks[0], shape.channels
         row = {"C": C, "BC": triton.next_power_of_2(C), "num_warps": 8}
         self._start(kernels.enter, B, self.tokens, network.emb.weight, block.ln0.weight, block.ln0.bias, self.x,
-                    EPS=block.ln0.eps, EARLY=False, **row)  # it follows a copy and not a kernel
+                    EPS=block.ln0.eps, **row)
         parts = 0
         for block, *state in zip(network.blocks, self.slots.att_shift, self.slots.ffn_shift, self.slots.wkv, strict=True):
             self._time_mix(block, state[0], state[2], parts, row)
@@ -108,10 +115,9 @@ class DecodeStep:
         programs = sum(ranks.values()) // 16 * self.low["LOW_S"] + 3 * triton.cdiv(C, settings["BM"]) * settings["S"]
         self._start(kernels.project, programs, self.mixed, att.receptance.weight, att.key.weight, att.value.weight,
                     att.w1, att.a1, att.g1, v1, self.rkv, self.low_sums, C=C, **settings)
-        block = min(block_of(R, 64) for R in self.ranks.values())
-        self._start(kernels.widen, (3 if first else 4, triton.cdiv(C, 64), triton.cdiv(B, 16)), self.low_sums,
-                    att.w2, att.a2, att.g2, v2, att.w0, att.a0, v0, self.wide,
-                    C=C, S=self.low["LOW_S"], BR=block, BB=16, BC=64, num_warps=4, **ranks)
+        wide = self.widen
+        self._start(kernels.widen, (3 if first else 4, triton.cdiv(C, wide["BC"]), triton.cdiv(B, wide["BB"])), self.low_sums,
+                    att.w2, att.a2, att.g2, v2, att.w0, att.a0, v0, self.wide, C=C, S=self.low["LOW_S"], **wide, **ranks)
         self._start(kernels.remember, B * shape.heads, self.rkv, self.wide, self.first_v, att.k_k, att.k_a, att.r_k,
                     att.ln_x.weight, att.ln_x.bias, wkv, self.hidden,
                     C=C, H=shape.heads, N=shape.head_size, S=self.attention["S"], FIRST=first, EPS=att.ln_x.eps, num_warps=4)

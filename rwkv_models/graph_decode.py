@@ -2,8 +2,8 @@
 
 A graph is recorded the first time that a batch needs it, for 1, 2, 4, … 64 rows; rows beyond the batch are computed and mean nothing. All
 graphs work on one set of slots, the state of as many rows as the largest batch so far. They read the network's own parameters at the
-addresses that these had at the recording: training may write there at any time between steps. Addresses are looked at in every step, and
-where one has changed, graphs are recorded afresh. A replay takes no memory of the card.
+addresses that these had at the recording: training may write there at any time between steps. Addresses are looked at in every step, unless
+the caller knows that no weight has changed, and where one has changed, graphs are recorded afresh. A replay takes no memory of the card.
 
 Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
 """
@@ -111,6 +111,7 @@ class GraphDecode:
                 raise NativeUnavailable(f"decoding by CUDA graphs takes whole weights in one piece of memory, {name} is {list(p.shape)} "
                                         f"with strides {list(p.stride())}")
         self.device, self.dtype = like.device, like.dtype
+        self._stamp = None
         self._places = [(module._parameters, name) for module in self.network.modules()
                         for name in module._parameters if name != "time_state" and module._parameters[name] is not None]
         self._addresses = self._addresses_now()
@@ -122,12 +123,14 @@ class GraphDecode:
             raise NativeUnavailable("decoding by CUDA graphs found a parameter of the network gone") from None
 
     @torch.no_grad()
-    def step(self, tokens_B: Tensor, state: State, into: State | None = None) -> tuple[Tensor, State]:
+    def step(self, tokens_B: Tensor, state: State, into: State | None = None, stamp: int | None = None) -> tuple[Tensor, State]:
         """Read one token a row; returns (logits [B, V] fp32 on the CPU, new state), without history. Neither input is changed,
         unless `into` says so. The logits lie in memory that the next step writes over.
 
         `into`: any state. With it the caller lets `state` go, and the new one lies in the slots, where it holds until the next
         step; handed back then, it is not copied. Without it the new state is a copy of the slots.
+        `stamp`: the caller's word that weights are what they were in the last step with this stamp. Spares looking at a thousand
+        addresses, a tenth of a millisecond.
 
         Raises IndexError for a token outside the vocabulary, ValueError for a state of another shape, NativeUnavailable for
         more than 64 rows, or when the weights have become something else than at the start, or an adapter other than a state is in use.
@@ -140,9 +143,11 @@ class GraphDecode:
         if not 0 < B <= MAX_ROWS:
             raise NativeUnavailable(f"decoding by CUDA graphs takes 1 to {MAX_ROWS} rows, these are {B}")
         _check_adapter(self.network)
-        if self._addresses_now() != self._addresses:
-            self._forget()  # a state in the slots lives on with whom it was given to
-            self._look()
+        if stamp is None or stamp != self._stamp:
+            if self._addresses_now() != self._addresses:
+                self._forget()  # a state in the slots lives on with whom it was given to
+                self._look()
+            self._stamp = stamp
         with torch.inference_mode(False), torch.no_grad():  # the slots shall be ordinary tensors, whoever asks for them first
             recorded, state = self._ready(B, state)
         recorded.tokens[:B] = tokens_B
@@ -153,7 +158,7 @@ class GraphDecode:
     def _ready(self, B: int, state: State) -> tuple[_Recorded, State]:
         """The recorded step for a batch of B, `state` being in the slots."""
         rows = 1 << (B - 1).bit_length()
-        in_place = B in self._views and all(a is b for a, b in zip(state.tensors(), self._views[B].tensors(), strict=False))
+        in_place = state is self._views.get(B) or B in self._views and all(a is b for a, b in zip(state.tensors(), self._views[B].tensors(), strict=False))
         if not in_place:
             self._check(state, B)
         if rows not in self._recorded:

@@ -20,8 +20,17 @@ ON_GPU = torch.cuda.is_available()
 DEVICE = "cuda" if ON_GPU else "cpu"
 needs_gpu = pytest.mark.skipif(not ON_GPU, reason="there is no CUDA device here")
 TINY = Shape(layers=2, channels=32, vocabulary=21, head_size=16, ffn=48, rank_w=16, rank_a=32, rank_v=16, rank_g=48)
+STEPS = 50 if ON_GPU else 4  # the interpreter takes tenths of a second for each
 SHAPES = [TINY, Shape(1, 128, 101, head_size=128, ffn=208, rank_w=16, rank_a=48, rank_v=32, rank_g=80),
-          Shape(3, 192, 77, head_size=64, ffn=256), Shape(2, 32, 40, head_size=32, ffn=64)]
+          Shape(2, 192, 77, head_size=64, ffn=256), Shape(2, 32, 40, head_size=32, ffn=64)]
+ODD = Shape(1, 640, 33, head_size=128, ffn=64, rank_w=16, rank_a=16, rank_v=16, rank_g=32)  # five blocks of 128 and ten of 64, as 2560 has of more
+
+
+@pytest.fixture(autouse=True)
+def large_blocks(monkeypatch):
+    """The interpreter's time goes by programs; test_the_blocks_of_a_card runs those of a card."""
+    if not ON_GPU:
+        monkeypatch.setitem(decode_step.ONE_ROW, "BM", 64)
 
 
 def network(shape=TINY, seed=0, dtype=torch.float32):
@@ -45,7 +54,7 @@ def warm_state(net, batch):
         return net(tokens(net, batch, seed=7, count=5).to(DEVICE), None, head="last")[1]
 
 
-@pytest.mark.parametrize("batch", [1, 2, 5, 19])
+@pytest.mark.parametrize("batch", [1, 3, 17])
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"L{s.layers}C{s.channels}N{s.head_size}")
 def test_it_computes_what_the_network_computes(shape, batch):
     net = network(shape)
@@ -58,11 +67,40 @@ def test_it_computes_what_the_network_computes(shape, batch):
     assert all(torch.equal(a, b) for a, b in zip(state.tensors(), before.tensors(), strict=True))
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_sums_cut_into_an_odd_number_of_blocks_are_whole(batch):
+    net = network(ODD)
+    state, now = warm_state(net, batch), tokens(net, batch)
+    logits, new = GraphDecode(net).step(now, state)
+    expected, expected_state = read(net, now, state)
+    assert relative(logits, expected) < 1e-5 and worst((new, expected_state)) < 1e-5
+
+
+def test_the_blocks_of_a_card(monkeypatch):
+    monkeypatch.undo()
+    net = network(Shape(1, 32, 21, head_size=16, ffn=48, rank_w=16, rank_a=16, rank_v=16, rank_g=16))
+    state, now = warm_state(net, 1), tokens(net, 1)
+    assert relative(GraphDecode(net).step(now, state)[0], read(net, now, state)[0]) < 1e-5
+
+
+@pytest.mark.parametrize("rows", [1, 2, 64])
+@pytest.mark.parametrize("channels", [768, 1024, 2048, 2560, 4096, 6144])
+def test_parts_and_blocks_make_up_each_sum_at_the_widths_there_are(channels, rows):
+    shape = Shape(1, channels, 65536)
+    with torch.device("meta"):
+        net = RWKV7(shape)
+        step = decode_step.DecodeStep(net, net.zero_state(rows), rows)
+    for K, S, BK in ((channels, step.low["LOW_S"], step.low["LOW_BK"]), (shape.ffn, step.down["S"], step.down["BK"]),
+                     *((channels, cut["S"], cut["BK"]) for cut in (step.attention, step.output, step.up, step.head))):
+        assert K % (S * BK) == 0 and BK >= 64
+    assert all(rank <= step.widen["BR"] if rows == 1 else rank % step.widen["BR"] == 0 for rank in step.ranks.values())
+
+
+@pytest.mark.parametrize("batch", [1, 2])
 def test_many_steps_do_not_drift(batch):
     net = network()
     graph, ours, theirs = GraphDecode(net), net.zero_state(batch), net.zero_state(batch)
-    for i in range(50):
+    for i in range(STEPS):
         now = tokens(net, batch, seed=i)
         logits, ours = graph.step(now, ours, into=ours)
         expected, theirs = read(net, now, theirs)
@@ -70,12 +108,12 @@ def test_many_steps_do_not_drift(batch):
     assert worst((ours, theirs)) < 3e-5
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("batch", [1, 2])
 def test_in_bf16_it_is_no_further_from_the_truth_than_the_network(batch):
     net, truth = network(dtype=torch.bfloat16), network(dtype=torch.bfloat16).double()
     graph, ours, theirs, exact = GraphDecode(net), net.zero_state(batch), net.zero_state(batch), truth.zero_state(batch)
     far = []
-    for i in range(30):
+    for i in range(STEPS):
         now = tokens(net, batch, seed=i)
         logits, ours = graph.step(now, ours, into=ours)
         expected, theirs = read(net, now, theirs)
@@ -113,12 +151,24 @@ def test_weights_changed_moved_or_replaced_are_seen_at_once():
             p.add_(0.01)
             if i % 9 == 0:
                 p.data = p.data * 1.01 + 0.003
-        if i % 3 == 0:
+        if i % (3 if ON_GPU else 18) == 0:
             assert relative(graph.step(now, state)[0], read(net, now, state)[0]) < 1e-5
     assert relative(before, read(net, now, state)[0]) > 1e-3
     other = network(seed=9)
     net.load_state_dict(other.state_dict(), assign=True)
     assert same(graph.step(now, state), GraphDecode(other).step(now, state))
+
+
+def test_under_a_known_stamp_addresses_are_not_looked_at(monkeypatch):
+    net = network()
+    graph, state, now, looks = GraphDecode(net), net.zero_state(1), tokens(net, 1), []
+    addresses = graph._addresses_now
+    monkeypatch.setattr(graph, "_addresses_now", lambda: looks.append(1) or addresses())
+    for stamp, wanted in ((3, 1), (3, 1), (4, 2), (None, 3), (4, 4)):
+        _, state = graph.step(now, state, into=state, stamp=stamp)
+        assert len(looks) == wanted
+    net.head.weight.data = net.head.weight.data * 1.5
+    assert relative(graph.step(now, state, stamp=5)[0], read(net, now, state)[0]) < 1e-5
 
 
 @pytest.mark.parametrize("data", [lambda t: t.t().contiguous().t(), lambda t: t.double(), lambda t: t[:0], lambda t: t.to("meta")],
@@ -202,8 +252,8 @@ def test_nothing_is_written_beside_the_buffers_nor_left_unwritten(monkeypatch):
 def test_nan_passes_through(name):
     net = network()
     net.get_parameter(name).data.view(-1)[3] = torch.nan
-    logits, new = GraphDecode(net).step(tokens(net, 2), net.zero_state(2))
-    expected, expected_state = read(net, tokens(net, 2), net.zero_state(2))
+    logits, new = GraphDecode(net).step(tokens(net, 1), net.zero_state(1))
+    expected, expected_state = read(net, tokens(net, 1), net.zero_state(1))
     assert torch.equal(logits.isnan(), expected.isnan()) and logits.isnan().any()
     assert all(torch.equal(a.isnan(), b.isnan()) for a, b in zip(new.tensors(), expected_state.tensors(), strict=True))
 
@@ -233,8 +283,10 @@ def test_shapes_there_are_no_kernels_for_are_refused():
 
 @pytest.mark.gpu
 @needs_gpu
+@pytest.mark.parametrize("early", [0, 1, 2])
 @pytest.mark.parametrize("batch", [1, 2, 8, 16, 64])
-def test_on_a_gpu_a_real_width_in_bf16(batch):
+def test_on_a_gpu_a_real_width_in_bf16(batch, early, monkeypatch):
+    monkeypatch.setattr(decode_step, "EARLY", early)
     net = network(Shape(3, 2560, 4096), dtype=torch.bfloat16)
     graph, state, now = GraphDecode(net), warm_state(net, batch), tokens(net, batch)
     logits, new = graph.step(now, state)

@@ -1,16 +1,18 @@
 """Decoding speed on a GPU: steps as CUDA graphs against the network in torch, on random weights in bf16.
 
     python -m bench.decode_gpu [1.5B] [2.9B] [7.2B]
+    python -m bench.decode_gpu check        the same of 2.9B and 1.5B with fewer batches, each way to start kernels; ends after 90 s
 
-First whether both say the same. Then, for each size and batch: `step`, what a caller of GraphDecode.step waits for, logits in the host's
-memory; `graph`, the kernels alone between CUDA events; tokens a second by `step`; its share of what the card could do if it only read
-the weights and moved the state once, as fast as it copies. Then where the time goes, kernel by kernel, by torch's profiler: `alone`
-without starting kernels before the ones ahead are done. Last, products with the matrices of all layers in turn, by several blocks
+First whether both say the same. Then, for each size, batch and `early` (decode_step.EARLY): `step`, what a caller of GraphDecode.step
+waits for, logits in the host's memory; `graph`, the kernels alone between CUDA events; `start`, how long the host takes to start it; tokens
+a second by `step`; its share of what the card could do if it only read the weights and moved the state once, as fast as it copies. Then
+where the time goes, kernel by kernel, by torch's profiler. Last, products with the matrices of all layers in turn, by several blocks
 (outputs/inputs/warps/stages/blocks fetched ahead/parts) and by torch's own.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -31,6 +33,15 @@ from rwkv_models.rwkv7 import RWKV7, Shape
 SHAPES = {"1.5B": Shape(24, 2048, 65536), "2.9B": Shape(32, 2560, 65536), "7.2B": Shape(32, 4096, 65536)}
 BATCHES = {"1.5B": (1, 8, 32, 64), "2.9B": (1, 2, 4, 8, 16, 32, 64), "7.2B": (1, 8, 32)}
 ROUNDS = 30
+WAYS = (0, 2, 1)
+"""decode_step.EARLY, to be compared."""
+ONE = [{"BM": BM, "BK": BK, "num_warps": warps, "num_stages": 1, "AHEAD": 0} for BM, BK, warps in (
+    (2, 512, 2), (4, 512, 2), (2, 512, 1), (1, 512, 2), (2, 1024, 4), (2, 1024, 2), (1, 1024, 4), (2, 2048, 8))]
+SOME = [dict(zip(("BM", "BK", "num_warps", "num_stages", "AHEAD", "S"), values, strict=True)) for values in (
+    (64, 128, 4, 4, 0, None), (64, 128, 4, 3, 0, None), (64, 64, 4, 6, 0, None), (32, 128, 4, 4, 0, None), (128, 128, 4, 3, 0, None),
+    (64, 128, 4, 3, 0, 1))]
+SECONDS = 85
+"""After which `check` begins nothing more."""
 
 
 @torch.no_grad()
@@ -62,27 +73,31 @@ def apart(a: Tensor, b: Tensor) -> float:
 
 
 @torch.no_grad()
-def check() -> None:
+def check(batches: tuple[int, ...], ways: tuple[int, ...]) -> None:
     """Print how far the graph and torch's bf16 are from fp32 after some steps, and from each other."""
     network, truth = random_network(Shape(4, 2560, 8192)), random_network(Shape(4, 2560, 8192)).float()
-    graph = GraphDecode(network)
     print("\ncorrectness, 4 layers of 2560, 12 steps: ‖·‖ relative to fp32 | same best token | the same bits again")
-    for rows in (1, 2, 4, 8, 16, 32, 64):
+    for rows, way in itertools.product(batches, ways):
+        decode_step.EARLY = way
+        graph = GraphDecode(network)
         ours, theirs, exact = network.zero_state(rows), network.zero_state(rows), truth.zero_state(rows)
         same, again = 0.0, True
         for i in range(12):
             now = tokens(network, rows, i)
             first = graph.step(now, ours)
             mine, after = first[0].clone(), first[1]
-            second = graph.step(now, ours)
-            again &= torch.equal(mine, second[0]) and all(map(torch.equal, after.tensors(), second[1].tensors()))
+            for _ in range(5):
+                second = graph.step(now, ours)
+                again &= torch.equal(mine, second[0]) and all(map(torch.equal, after.tensors(), second[1].tensors()))
             ours = after
             plain, theirs = network(now.cuda()[:, None], theirs, head="last")
             wanted, exact = truth(now.cuda()[:, None], exact, head="last")
             same += float((mine.argmax(-1) == wanted.cpu().argmax(-1)).float().mean()) / 12
-        state = [max(apart(a, b) for a, b in zip(s.wkv, exact.wkv, strict=True)) for s in (ours, theirs)]
-        print(f"  rows {rows:2}: logits ours {apart(mine, wanted):.4f} torch {apart(plain, wanted):.4f} | state ours {state[0]:.4f} "
-              f"torch {state[1]:.4f} | between {apart(mine, plain):.4f} | {same:.2f} | {again}", flush=True)
+        far = [max(apart(a, b) for a, b in zip(s.wkv, exact.wkv, strict=True)) for s in (ours, theirs)]
+        off, plain_off = apart(mine, wanted), apart(plain, wanted)
+        verdict = "right" if off < 1.2 * plain_off and far[0] < 1.2 * far[1] and again else "WRONG"
+        print(f"  rows {rows:2} early {way}: {verdict} | logits ours {off:.4f} torch {plain_off:.4f} | state ours {far[0]:.4f} "
+              f"torch {far[1]:.4f} | between {apart(mine, plain):.4f} | {same:.2f} | {again}", flush=True)
 
 
 def events(run: Callable[[], None], rounds: int = ROUNDS) -> float:
@@ -126,60 +141,66 @@ def bandwidth() -> float:
 
 
 @torch.no_grad()
-def speed(name: str, network: RWKV7, copies: float) -> None:
+def speed(name: str, network: RWKV7, copies: float, batches: tuple[int, ...], ways: tuple[int, ...],
+          late: Callable[[str], bool]) -> None:
     """Print the table of one size."""
     weights = sum(p.nbytes for p in network.parameters()) - network.emb.weight.nbytes
     print(f"\n{name}: {weights / 1e9:.2f} GB of weights a step, {copies / weights:.0f} steps/s at most")
-    print(f"{'rows':>4} {'record s':>8} {'step ms':>8} {'graph ms':>8} {'tokens/s':>9} {'of most':>7} {'torch ms':>9}")
-    graph = GraphDecode(network)
-    for rows in BATCHES[name]:
-        now, state = tokens(network, rows, 1), network.zero_state(rows)
+    print("rows early record s  step ms graph ms start us  tokens/s of most  torch ms")
+    for rows, way in itertools.product(batches, ways):
+        if late(f"{rows} rows, early {way}"):
+            continue
+        decode_step.EARLY = way
+        graph, now, state = GraphDecode(network), tokens(network, rows, 1), network.zero_state(rows)
         begin = time.perf_counter()
         _, state = graph.step(now, state, into=state)
         recorded = time.perf_counter() - begin
-        step = wall(lambda now=now, state=state: graph.step(now, state, into=state))
-        kernels = events(as_graph(graph._recorded[rows]._step.launch).replay)
+        step = wall(lambda graph=graph, now=now, state=state: graph.step(now, state, into=state, stamp=1), 2 * ROUNDS)
+        replayed = as_graph(graph._recorded[rows]._step.launch)
+        kernels, starts = events(replayed.replay), []
+        for _ in range(ROUNDS):
+            begin = time.perf_counter()
+            replayed.replay()
+            starts.append(time.perf_counter() - begin)
+            torch.cuda.synchronize()
         plain = float("nan")
-        if rows in (1, 64):
+        if rows in (1, 64) and way == ways[0]:
             there, past = now.cuda()[:, None], network.zero_state(rows)
             plain = wall(lambda there=there, past=past: network(there, past, head="last")[0].float().cpu(), 5)
         most = (weights + rows * 2 * 4 * network.shape.layers * network.shape.channels * network.shape.head_size) / copies * 1e3
-        print(f"{rows:4} {recorded:8.2f} {step:8.3f} {kernels:8.3f} {rows / step * 1e3:9.0f} {most / step:7.2f} {plain:9.2f}", flush=True)
+        print(f"{rows:4} {way:5} {recorded:8.2f} {step:8.3f} {kernels:8.3f} {median(starts) * 1e6:8.0f} {rows / step * 1e3:9.0f} "
+              f"{most / step:7.2f} {plain:9.2f}", flush=True)
+    graph = GraphDecode(network)
+    graph.step(tokens(network, 1, 1), network.zero_state(1))
     addresses = wall(graph._addresses_now)
-    device, host = graph._recorded[rows]._step.logits[:1], graph._recorded[rows].logits[:1]
+    device, host = graph._recorded[1]._step.logits, graph._recorded[1].logits
     copy = wall(lambda: (host.copy_(device, non_blocking=True), torch.cuda.synchronize()))
-    print(f"host: addresses {addresses * 1e3:.0f} us, logits of one row to the host {copy * 1e3:.0f} us, "
-          f"slots {graph._slots.bytes / 1e9:.2f} GB", flush=True)
+    print(f"host: addresses {addresses * 1e3:.0f} us, logits of one row to the host {copy * 1e3:.0f} us", flush=True)
 
 
 @torch.no_grad()
 def parts(network: RWKV7, rows: int) -> None:
-    """Print microseconds and count of each kernel in a step."""
-    found = {}
-    for early in (True, False):
-        step = DecodeStep(network, network.zero_state(rows), rows)
-        step.tokens.fill_(5)
-        step.early = early
-        graph = as_graph(step.launch)
-        whole = events(graph.replay)
-        with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as trace:
-            for _ in range(3):
-                graph.replay()
-            torch.cuda.synchronize()
-        spans = {}
-        for event in sorted(trace.events(), key=lambda event: event.time_range.start):
-            if event.device_type == DeviceType.CUDA and hasattr(decode_kernels, event.name):
-                spans.setdefault(event.name, []).append(event.time_range.elapsed_us())
-        found[early] = whole, spans
-    print(f"\nkernels, {rows} rows: a step {found[True][0]:.3f} ms, alone {found[False][0]:.3f} ms")
-    for name, times in found[False][1].items():
-        early = found[True][1].get(name, [float("nan")])
-        print(f"  {name:9} {len(times) // 3:4} times, alone {sum(times) / len(times):7.2f} us = {sum(times) / 3e3:7.3f} ms; "
-              f"early {sum(early) / len(early):7.2f} us", flush=True)
-    matrices = found[False][1].get("multiply", [])
+    """Print microseconds and count of each kernel in a step, none starting before the one ahead is done."""
+    decode_step.EARLY = 0
+    step = DecodeStep(network, network.zero_state(rows), rows)
+    step.tokens.fill_(5)
+    graph = as_graph(step.launch)
+    whole = events(graph.replay)
+    with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as trace:
+        for _ in range(3):
+            graph.replay()
+        torch.cuda.synchronize()
+    spans = {}
+    for event in sorted(trace.events(), key=lambda event: event.time_range.start):
+        if event.device_type == DeviceType.CUDA and hasattr(decode_kernels, event.name):
+            spans.setdefault(event.name, []).append(event.time_range.elapsed_us())
+    print(f"\nkernels, {rows} rows: a step {whole:.3f} ms")
+    for name, times in spans.items():
+        print(f"  {name:9} {len(times) // 3:4} times {sum(times) / len(times):7.2f} us = {sum(times) / 3e3:7.3f} ms", flush=True)
+    matrices = spans.get("multiply", [])
     if len(matrices) % 3 == 0 and matrices:
         each = matrices[: len(matrices) // 3]
-        print("  multiply alone by turn: output, up, down " + ", ".join(f"{median(each[i:-1:3]):.2f}" for i in range(3))
+        print("  multiply by turn: output, up, down " + ", ".join(f"{median(each[i:-1:3]):.2f}" for i in range(3))
               + f" us, head {each[-1]:.2f} us", flush=True)
 
 
@@ -205,7 +226,7 @@ def products(network: RWKV7, rows: int, settings: list[dict]) -> None:
             def launch(one=one, S=S, sums=sums, weights=weights, x=x, M=M, K=K, BB=BB):
                 for weight in weights:
                     decode_kernels.multiply[(triton.cdiv(M, one["BM"]) * S,)](
-                        weight, x, sums, rows, M=M, K=K, S=S, SQUARED=False, BB=BB, EARLY=True, PRECISION="tf32", launch_pdl=True, **one)
+                        weight, x, sums, rows, M=M, K=K, S=S, SQUARED=False, BB=BB, EARLY=0, PRECISION="tf32", **one)
 
             label = "/".join(str(one[key]) for key in ("BM", "BK", "num_warps", "num_stages", "AHEAD")) + f"/{S}"
             try:
@@ -221,25 +242,28 @@ def main() -> None:
         print("decode_gpu: no CUDA device here, nothing to measure")
         return
     print(f"card={torch.cuda.get_device_name()} torch={torch.__version__} triton={triton.__version__} rounds={ROUNDS}")
-    check()
+    chosen, quick = decode_step.EARLY, sys.argv[1:] == ["check"]
+    ways, names = (WAYS if quick else (chosen,)), (["2.9B", "1.5B"] if quick else sys.argv[1:] or [*SHAPES])
+    began, everything = time.monotonic(), (1, 2, 4, 8, 16, 32, 64)
+
+    def late(what: str) -> bool:
+        """Whether there is no more time for it."""
+        over = quick and time.monotonic() - began > SECONDS
+        if over:
+            print(f"left out, as time is up: {what}", flush=True)
+        return over
+
+    check((1, 2, 8, 64) if quick else everything, ways)
     copies = bandwidth()
     print(f"\na large copy moves {copies / 1e12:.2f} TB/s")
-    one = [{"BM": BM, "BK": BK, "num_warps": warps, "num_stages": 1, "AHEAD": 0} for BM, BK, warps in (
-        (2, 512, 2), (4, 512, 2), (8, 512, 2), (4, 512, 4), (2, 1024, 4), (4, 1024, 4), (4, 2048, 8), (1, 1024, 4))]
-    keys = ("BM", "BK", "num_warps", "num_stages", "AHEAD", "S")
-    some = [dict(zip(keys, values, strict=True)) for values in (
-        (64, 128, 4, 4, 4, None), (64, 128, 4, 3, 4, None), (64, 128, 4, 4, 0, None), (64, 256, 4, 3, 2, None), (64, 64, 4, 6, 4, None),
-        (32, 128, 4, 4, 4, None), (32, 256, 4, 3, 2, None), (128, 128, 4, 3, 2, None), (16, 256, 4, 4, 2, None), (64, 128, 4, 4, 4, 1))]
-    for name in sys.argv[1:] or SHAPES:
-        network = random_network(SHAPES[name])
-        speed(name, network, copies)
-        if name == "2.9B":
-            for rows in (1, 8, 64):
-                parts(network, rows)
-            for rows, settings in ((1, one), (8, some), (64, some)):
-                products(network, rows, settings)
-        del network
+    for name in names:
+        speed(name, random_network(SHAPES[name]), copies, (1, 8, 64) if quick else BATCHES[name], ways, late)
         torch.cuda.empty_cache()
+    if "2.9B" in names:
+        network = random_network(SHAPES["2.9B"])
+        for act, *arguments in ((parts, 1), (parts, 8), (parts, 64), (products, 1, ONE), (products, 8, SOME), (products, 64, SOME)):
+            if not late(f"{act.__name__}, {arguments[0]} rows"):
+                act(network, *arguments)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ sum over K, which different programs make and the next kernel adds up, in a fixe
 Pointers end in _p. Blocks: BM outputs, BB rows of the batch (1: products on the plain units, else on the matrix units), BK inputs.
 The parameters are in the network's dtype, and so is what enters a matrix; everything else between kernels is fp32.
 
-EARLY: 0, a kernel starts when the one before it is done; else while that one still runs: 1, once all its programs have begun; 2, once all
-have asked for what they read. That this is no race: what precedes _wait in a kernel reads parameters, and in mix and remember the layer's
-state, and writes nothing. No kernel of the step writes parameters; a layer's state is written by the one kernel that reads it, after it has.
-What follows _wait finds all earlier kernels done and their writes to be seen, not only the one before: each of its programs came to an end,
-so each had passed its own _wait, so the one before that was done, and so on back to the step's first, which is started as 0, after all that
-was ahead of it (what fills the slots and the tokens, and the last replay). So every program must call _wait, in every branch, and no buffer
-of the step may be touched above it. In the machine code of sm_90 the loads stay on the side of the wait on which they are written here.
+EARLY: 0, a kernel starts when the one before it is done; else while that one still runs: 1, once all its programs have begun; 2, once
+all have asked for what they read. That this is no race: what precedes _wait in a kernel reads parameters, and in mix and remember the
+state of the layer, and writes nothing. No kernel of the step writes parameters; a piece of state is written by the one program that reads
+it, after it has. What follows _wait finds all earlier kernels done and what they wrote, not only the one before: each of its programs came
+to an end, so each had passed its own _wait, so the one before that was done, and so on back to the step's first, which starts when all
+ahead of it is done: what fills the slots and the tokens, and the last replay. So every program must call _wait, on every path, and touch
+no buffer of the step above it. In the machine code for sm_90 all loads stay on the side of the wait on which they are written here.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 
 import torch
@@ -158,7 +159,8 @@ class GraphDecode:
     def _ready(self, B: int, state: State) -> tuple[_Recorded, State]:
         """The recorded step for a batch of B, `state` being in the slots."""
         rows = 1 << (B - 1).bit_length()
-        in_place = state is self._views.get(B) or B in self._views and all(a is b for a, b in zip(state.tensors(), self._views[B].tensors(), strict=False))
+        mine = self._views.get(B)
+        in_place = mine is not None and (mine is state or all(map(operator.is_, state.tensors(), mine.tensors())))
         if not in_place:
             self._check(state, B)
         if rows not in self._recorded:

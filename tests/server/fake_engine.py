@@ -217,3 +217,7 @@ class FakeEngine:
     def regenerate(self, name, turn, options, given):
         self.asked("regenerate", name, turn, options, given)
         return self.ticket("infer")
+
+    def edit(self, name, turn, messages, options, given):
+        self.asked("edit", name, turn, messages, options, given)
+        return self.ticket("infer")

@@ -179,7 +179,8 @@ class Engine:
         tally = self.tickets.tally
         counted = ("tokens_read", "tokens_written", "lessons_learned", "lessons_refused", "training_seconds", "last_loss")
         return {**{name: getattr(tally, name) for name in counted}, "version": self.version, "open_answers": self.conversations.open,
-                "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size}
+                "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size,
+                "state_bytes": self.conversations.cache.bytes, "spilled_bytes": self.conversations.cache.spilled_bytes}
 
     @property
     def tokenizer(self) -> Tokenizer:

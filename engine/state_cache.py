@@ -63,7 +63,7 @@ class StateCache:
 
     @property
     def bytes(self) -> int:
-        """Memory that the states take, those that wait to be written among them."""
+        """Memory that the states take, those that wait to be written among them. May be asked from any thread."""
         return self._held_bytes + self._waiting_bytes()
 
     def longest(self, start: int, tokens: Sequence[int], stamp: int) -> tuple[int, State | None]:
@@ -153,7 +153,7 @@ class StateCache:
             self._writer.submit(_remove, paths)
 
     def _waiting_bytes(self) -> int:
-        return sum(kept.bytes for kept in self._waiting if kept.state is not None)
+        return sum(kept.bytes for kept in tuple(self._waiting) if kept.state is not None)
 
     def _path(self, key: bytes) -> Path:
         return self.folder / f"{key.hex()}.safetensors"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.errors import EngineError
 from engine.generation import Generation
+from rwkv_models.graph_decode import GraphDecode
 from rwkv_models.native_decode import NativeDecode
 from rwkv_models.native_library import NativeUnavailable
 from rwkv_models.native_prefill import NativePrefill
@@ -33,16 +34,19 @@ class DecodeBatch:
         self._reading: deque[Generation] = deque()
         self._running: list[Generation] = []
         self._state: State | None = None  # of the running ones, row by row
-        self._native: NativeDecode | None = None
+        self._native: NativeDecode | GraphDecode | None = None
         self._prefill: NativePrefill | None = None
         self.look_again()
 
     def look_again(self) -> None:
-        """The network is another one than before: see whether native code can decode it."""
+        """The network is another one than before: see whether code made for its device can decode it."""
         self._native = self._prefill = None
         try:
-            self._native = NativeDecode(self.network)
-            self._prefill = NativePrefill(self._native)
+            if self.network.emb.weight.is_cuda:
+                self._native = GraphDecode(self.network)
+            else:
+                self._native = NativeDecode(self.network)
+                self._prefill = NativePrefill(self._native)
         except NativeUnavailable as reason:
             log.info("decode=torch reason=%s", reason)
 
@@ -152,7 +156,7 @@ class DecodeBatch:
 
     def _write(self, version: int, stamp: int) -> None:
         last = torch.tensor([generation.tokens[-1] for generation in self._running])
-        output, self._state = self._decode(last)
+        output, self._state = self._decode(last, stamp)
         for generation in self._running:
             generation.touch(version, stamp)
             generation.consumed += 1
@@ -168,10 +172,12 @@ class DecodeBatch:
                 self._leave_native(reason)
         return self.network(tokens_BT.to(self.network.emb.weight.device), state, head="last" if last else "none")
 
-    def _decode(self, tokens_B: Tensor) -> tuple[Tensor, State]:
-        """One step of all running answers. The batch alone holds its state, so the native step may write over it."""
+    def _decode(self, tokens_B: Tensor, stamp: int) -> tuple[Tensor, State]:
+        """One step of all running answers. The batch alone holds its state, so the fast step may write over it."""
         if self._native is not None:
             try:
+                if isinstance(self._native, GraphDecode):
+                    return self._native.step(tokens_B, self._state, into=self._state, stamp=stamp)
                 return self._native.step(tokens_B, self._state, into=self._state.map(Tensor.contiguous))
             except NativeUnavailable as reason:
                 self._leave_native(reason)

@@ -20,6 +20,7 @@ from engine.live_model import LiveModel
 from engine.plan import Plan
 from engine.probe import Probe
 from engine.rehearsal import Rehearsal
+from engine.tally import Tally
 from engine.ticket import Ticket
 from engine.versions import Versions
 from models.loss_words import loss_words
@@ -60,7 +61,7 @@ class Lessons:
     """The queue of lessons, the one in hand, and all that were learned. A kind of work of the owner thread."""
 
     def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, rehearsal: Rehearsal, probe: Probe,
-                 after: Callable[[], None]):
+                 tally: Tally, after: Callable[[], None]):
         self.model = model
         self.versions = versions
         self.journal = journal
@@ -71,6 +72,7 @@ class Lessons:
         self.memory: State | None = None  # the training memory
         self.memory_version = 0  # of the weights that made it
         self.training = False
+        self.tally = tally
         self._after = after
         self._queue: deque[Job | Callable[[], Iterator[None] | None]] = deque()
         self._running: Iterator[None] | None = None
@@ -142,6 +144,8 @@ class Lessons:
             return
         finally:
             self.training = False
+        if not job.dry_run:
+            self.tally.lesson(result)
         if result["learned"] and job.key:
             self._by_key[job.key] = {"facts": job.facts, "result": result}
         else:

@@ -6,7 +6,7 @@ from engine.ticket import Ticket
 
 
 class Tally:
-    """Counts what ended tickets say of themselves. Called under the tickets' guard, read from any thread."""
+    """Answers are counted as their tickets end, under the tickets' guard, lessons on the owner thread; read from any thread."""
 
     def __init__(self):
         self.tokens_read = 0
@@ -15,7 +15,6 @@ class Tally:
         self.lessons_refused = 0
         self.training_seconds = 0.0
         self.last_loss: float | None = None
-        self._counted: set[str] = set()
 
     def note(self, ticket: Ticket) -> None:
         """A ticket ended."""
@@ -24,12 +23,9 @@ class Tally:
             usage = answer.get("usage", {})
             self.tokens_read += usage.get("prompt_tokens", 0)
             self.tokens_written += usage.get("completion_tokens", 0)
-        if "learned" in result and result["lesson"] not in self._counted and not str(result["reason"]).startswith("dry_run"):
-            self._lesson(result)
 
-    def _lesson(self, result: dict) -> None:
-        """One that several callers waited for, or that is told again for its key, counts once."""
-        self._counted.add(result["lesson"])
+    def lesson(self, result: dict) -> None:
+        """A lesson was learned or refused, whoever waited for it."""
         self.training_seconds += result["seconds"]
         if result["learned"]:
             self.lessons_learned += 1

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from config_scripts.schema import load_config
 from engine.engine import Engine
 from engine.errors import BadRequest
-from engine.live_model import LiveModel
+from engine.live_model import LiveModel, messages_of
 from engine.options import InferOptions, TrainOptions
 from models.sample import Sample
 
@@ -52,7 +52,7 @@ def lesson(**answer):
 
 def log_p(engine, text):
     """Log-probability of an answer, nats."""
-    sample = engine.model.template.encode(engine.model.messages([*QUESTION, {"role": "assistant", "text": text}]))
+    sample = engine.model.template.encode(messages_of([*QUESTION, {"role": "assistant", "text": text}]))
     with torch.no_grad():
         logits, _ = engine.model.network(torch.tensor([sample.tokens[:-1]]))
     nll = F.cross_entropy(logits[0], torch.tensor(sample.tokens[1:]), reduction="none")
@@ -109,7 +109,7 @@ def test_lessons_of_every_kind_are_learned_again_to_the_bit(tmp_path):
     teach(engine, {"lessons": [lesson(rejected="No."), lesson(rejected="It is a dog.")]}, objective="unlikelihood", epochs=1, accumulate=2)
     teach(engine, {"tokens": [[5, 6], [5, 6, 7]]}, epochs=1, replay=2, general=1)
     record = engine.journal.records[-3]
-    assert record["plan"]["kl"] == 0.5 and record["plan"]["replay"] == 3 and record["samples"][0]["rejected"]
+    assert record["plan"]["kl"] == 0.5 and record["plan"]["replay"] == 8 and record["samples"][0]["rejected"]
     assert Sample.from_description(record["samples"][0]).describe() == {k: tuple(v) for k, v in record["samples"][0].items()}
     digest = engine.weights()["digest"]
     engine.close(1)

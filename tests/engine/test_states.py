@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from engine.errors import Conflict, NotFound
+from engine.live_model import messages_of
 from engine.options import TrainOptions
 from tests.engine.test_live_loop import ask, started, teach
 
@@ -119,14 +120,14 @@ def test_a_first_turn_that_is_corrected_keeps_what_its_conversation_began_with(t
     ask(engine, TOLD, "begun")
     engine.close(1)
     engine = started(tmp_path)  # how much stands before the first turn is kept with it
-    encode = lambda text: engine.model.template.encode(engine.model.messages([*ASKED, {"role": "assistant", "text": text}]))  # noqa: E731
+    encode = lambda text: engine.model.template.encode(messages_of([*ASKED, {"role": "assistant", "text": text}]))  # noqa: E731
     begin, later = len(engine.model.template.begin), engine.kept.get("begun").turns[1]
     engine.correct("begun", 1, "Bruno.", False, TrainOptions(), None, set()).result(60)
     turns = engine.kept.get("begun").turns
     assert turns[0].tokens == (*told, *encode("Bruno.").tokens[begin:]) and turns[1] == later
     answer = engine.correct("begun", 1, "It is Bruno.", True, TrainOptions(epochs=1), None, {"epochs"}).result(60)
     assert answer["learned"] and answer["corrected"]
-    sample, wanted = engine.lessons.earlier[-1], encode("It is Bruno.")
+    sample, wanted = engine.lessons.earlier.samples[-1], encode("It is Bruno.")
     assert sample.tokens == (*told, *wanted.tokens[begin:]) == engine.kept.get("begun").turns[0].tokens
     assert sample.weights == (*[0.0] * len(told), *wanted.weights[begin:])
     digest = engine.weights()["digest"]

@@ -5,27 +5,14 @@ import torch
 
 pytest.importorskip("triton", reason="triton is missing: torch's CUDA builds bring it, and it runs anywhere in its interpreter")
 
-from triton.runtime import interpreter  # noqa: E402
-
 from rwkv_models import wkv7_triton as module  # noqa: E402
 from rwkv_models.wkv7 import wkv7, wkv7_sequential, wkv7_step  # noqa: E402
 from rwkv_models.wkv7_triton import serves, wkv7_triton  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("interpreter")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 NAMES = ("y", "state", "dr", "dw", "dk", "dv", "da", "db", "dstate")
 BOUND = {torch.float32: 1e-5, torch.bfloat16: 5e-3}
-
-
-@pytest.fixture(autouse=True)
-def interpreter_reads_loop_bounds_with_any_numpy(monkeypatch):
-    """Triton 3.6 asks int() of an array of one element, which NumPy 2.4 refuses."""
-    original = interpreter._patch_lang_tensor
-
-    def patched(tensor, scope):
-        original(tensor, scope)
-        scope.set_attr(tensor, "__index__", lambda self: int(self.handle.data.item()))
-
-    monkeypatch.setattr(interpreter, "_patch_lang_tensor", patched)
 
 
 def inputs(T, dtype, B=1, H=2, N=64, seed=0, decay=None, same_key=0.0):

@@ -103,7 +103,7 @@ G1_ROLES = (
 
 
 class Infer(Strict):
-    """How an answer is drawn where a request does not say."""
+    """How an answer is drawn where a request does not say, and what is kept of what was read."""
 
     max_tokens: int = Field(256, ge=1, le=1_000_000, description="Most tokens of an answer.")
     temperature: float = Field(1.0, ge=0, le=10, description=(
@@ -116,6 +116,10 @@ class Infer(Strict):
     frequency_penalty: float = Field(0.0, ge=-10, le=10, description=(
         "Taken once for every time the token was written; 0.2 to 0.5 against repetition."))
     penalty_decay: float = Field(0.996, ge=0, le=1, description="What is left of those counts after each token; 1 never forgets.")
+    state_memory_mb: int = Field(512, ge=0, le=10_000_000, description=(
+        "Most memory for the states of sessions, in MiB, where the model is. Past it those that were used longest ago go to disk."))
+    state_disk_mb: int = Field(2048, ge=0, le=100_000_000, description=(
+        "Most disk for them, in MiB. A state that is nowhere is made again by reading its session, which takes time."))
 
 
 class Train(Strict):

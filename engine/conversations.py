@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from engine.bundle import Part
@@ -19,10 +18,12 @@ from engine.json_guide import JsonGrammar, JsonGuide
 from engine.live_model import LiveModel, messages_of
 from engine.options import AnswerOptions, InferOptions
 from engine.scoring import Scoring
-from engine.session import Session, Sessions, StateCache, Turn
+from engine.session import Session, Sessions, Turn
+from engine.state_cache import StateCache
 from engine.states import Start, States
 from engine.ticket import Ticket
 from engine.versions import Versions
+from engine.waiting import Waiting
 from rwkv_models.state import State
 
 THINK = "<think"
@@ -46,7 +47,7 @@ class Conversations:
         self.latest: Session | None = None  # that was answered
         self.scoring = Scoring(batch, versions)
         self._grammar: JsonGrammar | None = None
-        self._waiting: deque[Generation] = deque()
+        self._waiting = Waiting()
 
     def __bool__(self) -> bool:
         return bool(self._waiting) or bool(self.batch)
@@ -64,7 +65,7 @@ class Conversations:
                 generation.end("cancelled")
                 generation.close(None)
         while self._waiting and not self.batch.full:
-            self.batch.add(self._waiting.popleft())
+            self.batch.add(self._waiting.next())
         self.batch.step(self.versions.number, self.versions.stamp)
 
     def fail(self, error: Exception) -> None:
@@ -88,7 +89,7 @@ class Conversations:
             raise BadRequest("session: a session is a conversation and needs messages, not text or tokens", "session")
         else:
             prompt, start = self._read_from(source, options)
-            self._begin(ticket, prompt, options, start, chat="messages" in source)
+            self._waiting.add(self._generation(ticket, prompt, options, start, chat="messages" in source))
 
     def answer(self, tickets: Sequence[Ticket | Part], source: dict, options: AnswerOptions, score: int | None) -> None:
         """Begin an answer for each ticket to one prompt, the n-th with the n-th seed from that of the options. With `score`, first tell
@@ -101,7 +102,7 @@ class Conversations:
             for i, ticket in enumerate(tickets))
         leader.siblings = siblings
         if score is None:
-            self._waiting.append(leader)
+            self._waiting.add(leader)
         else:
             self.scoring.add(leader, score, unsaid=len(self.model.template.begin) if "text" in source else 0)
 
@@ -133,7 +134,7 @@ class Conversations:
             finally:
                 self.sessions.end(session)
 
-        self._begin(ticket, prompt, options, session.start, chat=True, on_close=keep)
+        self._waiting.add(self._generation(ticket, prompt, options, session.start, chat=True, on_close=keep), of_session=True)
         self.sessions.begin(session)
 
     def _encode(self, text: str) -> list[int]:
@@ -160,10 +161,8 @@ class Conversations:
             return {}
 
         options = InferOptions(max_tokens=1, temperature=0.0)  # the one token is written and not read: the state is that of the turns
-        self._begin(ticket, session.tokens(len(session.turns)), options, session.start, chat=False, on_close=closed)
-
-    def _begin(self, *arguments, **more) -> None:
-        self._waiting.append(self._generation(*arguments, **more))
+        tokens = session.tokens(len(session.turns))
+        self._waiting.add(self._generation(ticket, tokens, options, session.start, chat=False, on_close=closed), of_session=True)
 
     def _generation(self, ticket: Ticket | Part, prompt: list[int], options: InferOptions, start: int, chat: bool,
                     on_close=None) -> Generation:
@@ -182,13 +181,8 @@ class Conversations:
 
     def _longest_known(self, prompt: list[int], start: int) -> tuple[int, State | None]:
         """The longest beginning of a prompt, short of its last token, whose state is in the cache; or the state it starts from."""
-        key = _key(start, prompt)
-        for length in self.cache.lengths():
-            if len(key) - len(prompt) < length < len(key):
-                state = self.cache.get(key[:length], self.versions.stamp)
-                if state is not None:
-                    return length - (len(key) - len(prompt)), state
-        return 0, self.states.start_of(start).state if start else None
+        length, state = self.cache.longest(start, prompt, self.versions.stamp)
+        return length, self.states.start_of(start).state if start and state is None else state
 
     # -- keeping a turn
 
@@ -200,7 +194,7 @@ class Conversations:
             return {"session": session.name, "turn": None}  # half an answer never takes the place of a whole one
         tokens = self._closed(generation)
         if state is not None and generation.stamps == {self.versions.stamp}:
-            self.cache.put(_key(session.start, generation.tokens[: generation.consumed]), self.versions.stamp, state)
+            self.cache.put(session.start, generation.tokens[: generation.consumed], self.versions.stamp, state)
         turn = Turn(tuple(messages), generation.text, tuple(tokens[len(session.tokens(turns)) :]),
                     (generation.first_version, generation.last_version), generation.finish_reason, opening)
         self.journal.append({"kind": "turn", "time": time.time(), "id": generation.ticket.id, "session": session.name, "turn": turns + 1,
@@ -242,8 +236,3 @@ class Conversations:
 def _seq(start: Start | None) -> int:
     """The record that a conversation's states depend on, 0 for none: those read from tokens depend on these alone."""
     return 0 if start is None or start.tokens is not None else start.seq
-
-
-def _key(start: int, tokens: Sequence[int]) -> tuple[int, ...]:
-    """Under which the state after these tokens is kept; token ids are never negative."""
-    return (-start, *tokens) if start else tuple(tokens)

@@ -15,7 +15,7 @@ from models.lesson import Lesson
 from models.problem import Problem
 from models.template import Template
 
-OWN = ("token", "journal", "journal.torn", "checkpoints", "sessions", "states", "adapters", "sets", "store")
+OWN = ("token", "journal", "journal.torn", "checkpoints", "sessions", "states", "adapters", "sets", "store", "spilled")
 """What the program itself writes under the data folder: no lesson is in it."""
 SUFFIXES = (".org", ".jsonl", ".json", ".ndjson", ".txt", ".md")
 

@@ -33,9 +33,10 @@ from engine.recovery import Past
 from engine.rehearsal import Rehearsal
 from engine.runs import Runs
 from engine.saver import AUTO, Saver
-from engine.session import Sessions, StateCache
+from engine.session import Sessions
 from engine.session_acts import SessionActs
 from engine.state_acts import StateActs
+from engine.state_cache import StateCache
 from engine.states import States
 from engine.store_follower import StoreFollower
 from engine.taught import Taught
@@ -51,7 +52,6 @@ from rwkv_models.weights_file import WeightsError
 log = logging.getLogger("ouroboros.engine")
 OPEN_ANSWERS = 32
 PREFILL_SLICE = 256
-STATE_CACHE_BYTES = 512 * 2**20
 PROBE_TEXTS = 16
 
 
@@ -88,8 +88,9 @@ class Engine:
             Probe(self.model.network, general[:PROBE_TEXTS]), self.tickets.tally, self._after_lesson)
         self.kept = Sessions(data / "sessions")
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
+        cache = StateCache(config.infer.state_memory_mb * 2**20, data / "spilled", config.infer.state_disk_mb * 2**20)
         self.conversations = Conversations(
-            self.model, self.versions, self.kept, StateCache(STATE_CACHE_BYTES),
+            self.model, self.versions, self.kept, cache,
             DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer, self.states, self.journal)
         self.state_acts = StateActs(self.states, self.conversations, self.kept, self.lessons, history)
         self.sets = Datasets(data, self.model.template)
@@ -150,8 +151,13 @@ class Engine:
     def regenerate(self, name: str, turn: int, options: InferOptions, given: set[str]) -> Ticket:
         """Answer a turn of a session again; later turns go."""
         ticket = self._ticket("answer")
-
         self._on_owner(ticket, lambda: self.session_acts.regenerate(ticket, name, turn, self.conversations.options(options, given)))
+        return ticket
+
+    def edit(self, name: str, turn: int, messages: list[dict], options: InferOptions, given: set[str]) -> Ticket:
+        """Ask something else in a turn of a session, and answer that; later turns go."""
+        ticket = self._ticket("answer")
+        self._on_owner(ticket, lambda: self.session_acts.edit(ticket, name, turn, messages, self.conversations.options(options, given)))
         return ticket
 
     def answer(self, kind: str, sources: list[dict], options: AnswerOptions, given: set[str], n: int = 1,
@@ -173,7 +179,8 @@ class Engine:
         tally = self.tickets.tally
         counted = ("tokens_read", "tokens_written", "lessons_learned", "lessons_refused", "training_seconds", "last_loss")
         return {**{name: getattr(tally, name) for name in counted}, "version": self.version, "open_answers": self.conversations.open,
-                "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size}
+                "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size,
+                "state_bytes": self.conversations.cache.bytes, "spilled_bytes": self.conversations.cache.spilled_bytes}
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -371,12 +378,14 @@ class Engine:
         self.versions.moved()
         self.versions.digest = self.model.digest()
         self.conversations.batch.look_again()
+        self.conversations.cache.keep_only(self.versions.stamp)
 
     def _apply(self, record: dict) -> None:
         """What a record about states or about what is trained does, now or when the program starts."""
         (self.state_acts if record["kind"] == "state" else self.trained).apply(record)
 
     def _after_lesson(self) -> None:
+        self.conversations.cache.keep_only(self.versions.stamp)
         every = self.config.save.every_lessons
         if every and self.versions.number % every == 0:
             self.saver.save(AUTO)
@@ -413,6 +422,7 @@ class Engine:
         self.saver.close()
         self.owner.run(self.model.trainer.release)
         self.owner.stop()
+        self.conversations.cache.close()
         self.journal.close()
         self.store.close()
         self._lock.release()

@@ -1,4 +1,4 @@
-"""Sessions: conversations with a name. Their messages are kept on disk; their states are a cache and can be made again.
+"""Sessions: conversations with a name. Their messages are kept on disk; their states (`StateCache`) can be made again.
 
 Turns are counted from 1. A turn is what the person added and what the model answered.
 """
@@ -6,7 +6,6 @@ Turns are counted from 1. A turn is what the person added and what the model ans
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import orjson
 from engine.atomic import write_file
 from engine.checkpoints import checked_name
 from engine.errors import BadRequest, Conflict, EngineError, NotFound
-from rwkv_models.state import State
 
 log = logging.getLogger("ouroboros.sessions")
 
@@ -130,36 +128,3 @@ class Sessions:
             raise Conflict(f"session: {name} is writing an answer, delete it when it is there", "session")
         (self.folder / f"{name}.json").unlink(missing_ok=True)
         del self._by_name[name]
-
-
-class StateCache:
-    """States by the tokens that made them, the least recently used dropped beyond `limit` bytes."""
-
-    def __init__(self, limit: int):
-        self.limit = limit
-        self.bytes = 0
-        self._states: OrderedDict[tuple[int, ...], tuple[int, State]] = OrderedDict()
-
-    def get(self, tokens: tuple[int, ...], stamp: int) -> State | None:
-        """The state after exactly these tokens under the weights of `stamp`; None where it was not kept or is older."""
-        found = self._states.get(tokens)
-        if found is None:
-            return None
-        if found[0] != stamp:
-            self.bytes -= self._states.pop(tokens)[1].bytes
-            return None
-        self._states.move_to_end(tokens)
-        return found[1]
-
-    def lengths(self) -> list[int]:
-        """How many tokens the kept states have read, the longest first, each number once."""
-        return sorted({len(tokens) for tokens in self._states}, reverse=True)
-
-    def put(self, tokens: tuple[int, ...], stamp: int, state: State) -> None:
-        """Keep a state."""
-        if tokens in self._states:
-            self.bytes -= self._states.pop(tokens)[1].bytes
-        self._states[tokens] = (stamp, state)
-        self.bytes += state.bytes
-        while self.bytes > self.limit and self._states:
-            self.bytes -= self._states.popitem(last=False)[1][1].bytes

@@ -15,7 +15,7 @@ from engine.ticket import Ticket
 
 
 class SessionActs:
-    """Sessions branched, answered again, corrected, forgotten."""
+    """Sessions branched, edited, answered again, corrected, forgotten."""
 
     def __init__(self, conversations: Conversations, sessions: Sessions, lessons: Lessons, jobs: Jobs, journal: Journal):
         self._conversations = conversations
@@ -27,7 +27,7 @@ class SessionActs:
 
     def list(self) -> list[dict]:
         """All sessions in brief."""
-        return [{"session": s.name, "turns": len(s.turns), "versions": [t.versions[-1] for t in s.turns]} for s in self._sessions]
+        return [{"session": s.name, "turns": len(s.turns), "versions": [list(t.versions) for t in s.turns]} for s in self._sessions]
 
     def describe(self, name: str) -> dict:
         """One session, whole."""
@@ -53,8 +53,13 @@ class SessionActs:
 
     def regenerate(self, ticket: Ticket, name: str, turn: int, options: InferOptions) -> None:
         """Answer a turn again; later turns go when it is there."""
+        self.edit(ticket, name, turn, list(self._sessions.get(name).turn(turn).messages), options)
+
+    def edit(self, ticket: Ticket, name: str, turn: int, messages: list[dict], options: InferOptions) -> None:
+        """Answer other messages in the place of a turn's; it and later turns go when the answer is there."""
         session = self._sessions.get(name)
-        self._conversations.ask(ticket, session, turn - 1, list(session.turn(turn).messages), options)
+        session.turn(turn)
+        self._conversations.ask(ticket, session, turn - 1, messages, options)
 
     def correct(self, ticket: Ticket, name: str, turn: int, text: str, train: bool, options: TrainOptions, key: str | None,
                 given: set[str]) -> None:

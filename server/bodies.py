@@ -282,3 +282,9 @@ class RegenerateBody(InferOptions):
 
     turn: Turn
     stream: Stream = False
+
+
+class EditBody(RegenerateBody):
+    """POST /sessions/<name>/edit: what to ask in a turn instead."""
+
+    messages: list[Turned] = Field(min_length=1, max_length=MAX_LIST)

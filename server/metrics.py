@@ -23,6 +23,8 @@ FIGURES: dict[str, tuple[type[Metric], str]] = {
     "open_answers": (GaugeMetricFamily, "Answers being read for, written, or waiting for a place."),
     "queue_depth": (GaugeMetricFamily, "Requests that the engine has taken and not ended, lessons among them."),
     "journal_bytes": (GaugeMetricFamily, "Size of the journal of lessons."),
+    "state_bytes": (GaugeMetricFamily, "Memory that the states of sessions take."),
+    "spilled_bytes": (GaugeMetricFamily, "States of sessions on the disk."),
 }
 """Name → kind and meaning of each figure that the engine gives."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.options import InferOptions, TrainOptions
-from server.bodies import BranchBody, CorrectBody, RegenerateBody, options
+from server.bodies import BranchBody, CorrectBody, EditBody, RegenerateBody, options
 from server.route import Call, Route
 
 
@@ -24,6 +24,13 @@ def regenerate(engine, call: Call):
     return engine.regenerate(call.names["name"], call.body.turn, *options(InferOptions, call.body))
 
 
+def edit(engine, call: Call):
+    """Ask something else in a turn."""
+    body: EditBody = call.body
+    messages = [message.model_dump() for message in body.messages]
+    return engine.edit(call.names["name"], body.turn, messages, *options(InferOptions, body))
+
+
 def one(engine, call: Call):
     """A session with its messages."""
     return engine.session(call.names["name"])
@@ -36,9 +43,9 @@ def delete(engine, call: Call):
 
 ROUTES = (
     Route("GET", "/sessions", lambda engine, call: {"sessions": engine.sessions()}, "List sessions",
-          answer="sessions: session, turns, versions of each."),
+          answer="sessions: session, turns, versions ([first, last] of each turn)."),
     Route("GET", "/sessions/<name>", one, "A session with its messages",
-          answer="session, turns, messages."),
+          answer="session, turns (turn, messages, answer, versions, finish_reason), messages."),
     Route("DELETE", "/sessions/<name>", delete, "Forget a session",
           answer="session, deleted."),
     Route("POST", "/sessions/<name>/correct", correct, "Replace an answer, and teach it", CorrectBody, waits=True, retry=False,
@@ -46,5 +53,7 @@ ROUTES = (
     Route("POST", "/sessions/<name>/branch", branch, "A new session from a turn of this one", BranchBody, waits=True,
           answer="session, turns, from."),
     Route("POST", "/sessions/<name>/regenerate", regenerate, "Answer a turn anew", RegenerateBody, waits=True,
-          answer="The fields of /infer."),
+          answer="The fields of /infer. Later turns go when it is there."),
+    Route("POST", "/sessions/<name>/edit", edit, "Ask something else in a turn, and answer that", EditBody, waits=True,
+          answer="The fields of /infer. Later turns go when it is there."),
 )

@@ -50,7 +50,7 @@ def test_the_keys_are_mapped(old):
     assert (config.model.file, config.model.tokenizer, config.model.precision) == ("weights/old.pth", "world", "fp32")
     assert config.server.port == 40011 and config.server.host == "127.0.0.1"
     assert config.infer.model_dump() == {"max_tokens": 99, "temperature": 0.125, "top_p": 0.25, "top_k": 3, "presence_penalty": 0.5,
-                                         "frequency_penalty": 0.375, "penalty_decay": 0.75}
+                                         "frequency_penalty": 0.375, "penalty_decay": 0.75, "state_memory_mb": 512, "state_disk_mb": 2048}
     train = config.train
     assert (train.mode, train.ctx_len, train.window) == ("plain", 2048, 512)
     assert (train.min_loss, train.max_loss, train.min_loss_fix, train.max_loss_fix) == (0.25, 1.75, 0.0625, 1.25)

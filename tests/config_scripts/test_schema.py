@@ -102,6 +102,7 @@ def test_the_keys_are_these():
         server.host server.port server.token server.max_body_mb server.queue server.threads
         template.begin roles[].name roles[].prefix roles[].suffix roles[].answers
         infer.max_tokens infer.temperature infer.top_p infer.top_k infer.presence_penalty infer.frequency_penalty infer.penalty_decay
+        infer.state_memory_mb infer.state_disk_mb
         train.mode train.lr train.schedule train.warmup train.lr_final train.accumulate
         train.objective train.beta train.sft_weight
         train.epochs train.until_loss train.max_epochs train.min_loss train.max_loss

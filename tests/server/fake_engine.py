@@ -82,7 +82,7 @@ class FakeEngine:
 
     def figures(self):
         return {"tokens_read": 11, "tokens_written": 5, "lessons_learned": 3, "lessons_refused": 1, "training_seconds": 2.5, "last_loss": 0.05,
-                "version": 7, "open_answers": 2, "queue_depth": 4, "journal_bytes": 1234}
+                "version": 7, "open_answers": 2, "queue_depth": 4, "journal_bytes": 1234, "state_bytes": 5, "spilled_bytes": 6}
 
     def health(self):
         self.asked("health")
@@ -216,4 +216,8 @@ class FakeEngine:
 
     def regenerate(self, name, turn, options, given):
         self.asked("regenerate", name, turn, options, given)
+        return self.ticket("infer")
+
+    def edit(self, name, turn, messages, options, given):
+        self.asked("edit", name, turn, messages, options, given)
         return self.ticket("infer")

@@ -121,6 +121,13 @@ def test_correct_branch_and_regenerate(server):
     assert server.engine.last("regenerate") == ("one", 1, InferOptions(seed=7), {"seed"})
 
 
+def test_edit(server):
+    said = [{"role": "user", "text": "x"}]
+    assert server.post("/sessions/one/edit", {"turn": 2, "messages": said, "seed": 7}).status_code == 200
+    assert server.engine.last("edit") == ("one", 2, said, InferOptions(seed=7), {"seed"})
+    check_error(server.post("/sessions/one/edit", {"turn": 2}), 400, "messages")
+
+
 def test_head_is_get_without_its_body(server):
     response = server.http.head(server.url + "/weights")
     assert response.status_code == 200 and response.content == b"" and int(response.headers["Content-Length"]) > 0

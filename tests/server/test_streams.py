@@ -40,6 +40,7 @@ def test_every_event_in_order_then_the_whole_then_done(server):
     ("/load_data", {"content": "x", "name": "n"}),
     ("/sessions/one/correct", {"turn": 0, "text": "x"}),
     ("/sessions/one/regenerate", {"turn": 0}),
+    ("/sessions/one/edit", {"turn": 0, "messages": [{"role": "user", "text": "x"}]}),
 ])
 def test_the_other_routes_stream_too(server, path, more):
     found = events(server.post(path, {**more, "stream": True}))

@@ -1,0 +1,3 @@
+"""The tests."""
+
+import rwkv_models  # noqa: F401 - says how torch's threads wait, before anything here imports torch

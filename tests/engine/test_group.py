@@ -115,7 +115,7 @@ class Launched:
         self.url = next((m[1] for line in self.process.stdout if (m := re.search(r"listening on (\S+)", line))), None)
         assert self.url, self.told()
         children = psutil.Process(self.process.pid).children(recursive=True)
-        self.ranks = sorted((p for p in children if "LOCAL_RANK" in p.environ()), key=lambda p: int(p.environ()["LOCAL_RANK"]))
+        self.ranks = sorted((p for p in children if "LOCAL_RANK" in p.environ() and any(word.endswith("app.py") for word in p.cmdline())), key=lambda p: int(p.environ()["LOCAL_RANK"]))
 
     def __enter__(self):
         return self

@@ -50,7 +50,7 @@ def record(seq, chance, so_far):
             return {"kind": "load", "checkpoint": folder, "version": state}
         return {"kind": "checkpoint", "name": "default", "folder": folder, "of": of, "version": state, "bytes": 10, "sha256": "s"}
     if pick == "run":
-        return chance.choice([{"kind": "run", "run": "run-1", "dataset": "set", "sha256": "s", "format": "org", "lessons": 3, "epochs": 1, "shuffle": False, "seed": 2**62},
+        return chance.choice([{"kind": "run", "run": "run-1", "dataset": "set", "sha256": "s", "format": "org", "lessons": 3, "passes": 1, "shuffle": False, "seed": 2**62},
                               {"kind": "run_end", "run": "run-1", "reason": "done", "learned": 3}])
     if pick == "retract" and ids:
         return {"kind": "retract", "lesson": chance.choice(ids)}

@@ -57,7 +57,7 @@ def test_a_write_that_the_disk_refuses_leaves_no_half_record(tmp_path, monkeypat
     with monkeypatch.context() as m:
         m.setattr("engine.journal.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(OSError, match="No space"):
-            journal.append({"text": "lost"})
-    journal.append({"text": "kept"})
+            journal.append({"kind": "x", "text": "lost"})
+    journal.append({"kind": "x", "text": "kept"})
     journal.close()
     assert texts(path)[2:] == ["kept"]

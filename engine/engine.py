@@ -18,6 +18,7 @@ from engine.data_lock import DataLock
 from engine.datasets import Datasets
 from engine.decoding import DecodeBatch
 from engine.errors import BadRequest, EngineError
+from engine.events import Events, Listening
 from engine.general_texts import read_general
 from engine.history import History
 from engine.jobs import Jobs
@@ -64,6 +65,7 @@ class Engine:
         self.data = data
         data.mkdir(parents=True, exist_ok=True)
         self.tickets = Tickets(config.server.queue + OPEN_ANSWERS)
+        self.events = Events()
         self._lock = DataLock(data)
         self.owner = Owner()
         try:
@@ -85,7 +87,7 @@ class Engine:
         rehearsal = Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens)
         self.lessons = Lessons(
             self.model, self.versions, self.journal, history, rehearsal,
-            Probe(self.model.network, general[:PROBE_TEXTS]), self._after_lesson)
+            Probe(self.model.network, general[:PROBE_TEXTS]), self._after_lesson, self.events)
         self.kept = Sessions(data / "sessions")
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
         self.conversations = Conversations(
@@ -107,7 +109,7 @@ class Engine:
         self.saver.current = self.past.recover()
         self._digest = (self.versions.stamp, self.versions.digest)
         self.store = StoreFollower(self.journal.path, data / "store", self.journal.seq)
-        self.journal.on_append = self.store.appended
+        self.journal.followers = [lambda record: self.store.appended(record["seq"]), self.events.record]
         self.taught = Taught(self.store, self.journal, self.model.roles)
 
     def start(self) -> None:
@@ -138,6 +140,10 @@ class Engine:
 
         self._on_owner(ticket, tell)
         return ticket.result(timeout=60)
+
+    def listen(self) -> Listening:
+        """What happens from now on, as it happens."""
+        return self.events.listen(model=self.name, version=self.version)
 
     # -- answers
 
@@ -410,6 +416,7 @@ class Engine:
         """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread."""
         self.runs.stop()
         self.tickets.close(grace)
+        self.events.close()
         self.saver.close()
         self.owner.run(self.model.trainer.release)
         self.owner.stop()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from engine.earlier import Earlier
 from engine.errors import BadRequest, Busy, Conflict, EngineError
+from engine.events import Events
 from engine.history import History
 from engine.journal import Journal
 from engine.lesson_run import LessonRun
@@ -60,7 +61,7 @@ class Lessons:
     """The queue of lessons, the one in hand, and all that were learned. A kind of work of the owner thread."""
 
     def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, rehearsal: Rehearsal, probe: Probe,
-                 after: Callable[[], None]):
+                 after: Callable[[], None], events: Events):
         self.model = model
         self.versions = versions
         self.journal = journal
@@ -72,6 +73,7 @@ class Lessons:
         self.memory_version = 0  # of the weights that made it
         self.training = False
         self._after = after
+        self._events = events
         self._queue: deque[Job | Callable[[], Iterator[None] | None]] = deque()
         self._running: Iterator[None] | None = None
         self._by_key: dict[str, Job | dict] = {}
@@ -139,6 +141,7 @@ class Lessons:
                 told = Busy("there was not enough memory for this lesson and nothing was learned; a smaller ctx_len needs less", 30)
             for ticket in job.tickets:
                 ticket.fail(told)
+            self._events.tell("refused", lesson=job.facts["id"], version=self.versions.number, reason=told.message)
             return
         finally:
             self.training = False
@@ -146,6 +149,8 @@ class Lessons:
             self._by_key[job.key] = {"facts": job.facts, "result": result}
         else:
             self._forget_key(job)
+        if not result["learned"] and not job.dry_run:
+            self._events.tell("refused", lesson=job.facts["id"], version=self.versions.number, reason=result["reason"])
         for ticket in job.tickets:
             ticket.finish({**result, **job.extra})
 
@@ -179,6 +184,7 @@ class Lessons:
                 taken = run.taken
                 self.versions.moved()
             if event is not None:
+                self._events.tell("step", lesson=job.facts["id"], **event)
                 for ticket in job.tickets:
                     ticket.progress(event)
             if job.cancelled:

@@ -85,7 +85,7 @@ class Application:
         if isinstance(answer, Told):
             exchange.ticket = answer.ticket.id
             events = sse.watch(answer.ticket, environ["server.peer"])
-            if getattr(body, "stream", False):
+            if getattr(body, "stream", False) or route.media == sse.MEDIA:
                 pieces = sse.stream(sse.opening(events), events, exchange.id, answer.shape)
                 return bottle.HTTPResponse(pieces, 200, sse.HEADERS)
             answer = answer.shape.fold(events)

@@ -13,6 +13,7 @@ import queue
 
 from engine.bundle import Bundle
 from engine.errors import BadRequest, Busy, Conflict, NotFound
+from engine.events import Events
 from engine.ticket import Ticket
 from models.role import G1_ROLES
 from models.vocabulary import Vocabulary
@@ -53,6 +54,7 @@ class FakeEngine:
     def __init__(self):
         self.calls: list[tuple] = []
         self.opened: queue.Queue[Ticket] = queue.Queue()
+        self.events = Events()
 
     def asked(self, method, *arguments):
         self.calls.append((method, arguments))
@@ -87,6 +89,9 @@ class FakeEngine:
     def health(self):
         self.asked("health")
         return {"status": "ok", "model": "fake", "version": 0, "training": False, "queue": 0}
+
+    def listen(self):
+        return self.events.listen(model=self.name, version=self.version)
 
     def weights(self):
         return {"version": 0, "digest": "00", "checkpoint": None, "lessons_since_checkpoint": 0}

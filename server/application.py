@@ -67,7 +67,8 @@ class Application:
             exchange.route = self.bottle.router.match(environ)[0].config["line"]
         except bottle.HTTPError:
             exchange.route = None
-        self.door.admit(environ, everyone=exchange.route is not None and exchange.route.everyone)
+        known = exchange.route is not None
+        self.door.admit(environ, known and exchange.route.everyone, known)
 
     def serve(self, route: Route, **names: str) -> bottle.HTTPResponse:
         """One admitted request of a route."""

@@ -55,6 +55,7 @@ class FakeEngine:
         self.calls: list[tuple] = []
         self.opened: queue.Queue[Ticket] = queue.Queue()
         self.events = Events()
+        self.goes_on = False  # whether a stream of events does, or ends at once
 
     def asked(self, method, *arguments):
         self.calls.append((method, arguments))
@@ -91,7 +92,10 @@ class FakeEngine:
         return {"status": "ok", "model": "fake", "version": 0, "training": False, "queue": 0}
 
     def listen(self):
-        return self.events.listen(model=self.name, version=self.version)
+        listening = self.events.listen(model=self.name, version=self.version)
+        if not self.goes_on:
+            listening.end()
+        return listening
 
     def weights(self):
         return {"version": 0, "digest": "00", "checkpoint": None, "lessons_since_checkpoint": 0}
@@ -129,7 +133,7 @@ class FakeEngine:
 
     def train(self, source, options, idempotency_key, given):
         self.asked("train", source, options, idempotency_key, given)
-        return self.ticket("train", source.get("text", ""), {"learned": True})
+        return self.ticket("train", source.get("text", ""), {"learned": True, "lesson": "lesson-0123456789ab"})
 
     def load_data(self, body, options, given):
         self.asked("load_data", body, options, given)
@@ -200,7 +204,7 @@ class FakeEngine:
         return {"id": id, "cancelled": True}
 
     def sessions(self):
-        return [{"name": "one"}]
+        return [{"session": "one"}]
 
     def session(self, name):
         if name == "missing":

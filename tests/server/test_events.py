@@ -9,6 +9,7 @@ from tests.server.test_streams import hang_up
 
 def listen(server):
     """An open stream of events, past its first one."""
+    server.engine.goes_on = True
     sock = server.connect()
     sock.sendall(server.head("GET", "/events"))
     file = sock.makefile("rb")

@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
+import torch
+
 from engine.bundle import Bundle
 from engine.checkpoints import Checkpoints, checked_name
 from engine.conversations import Conversations
@@ -179,7 +182,8 @@ class Engine:
         tally = self.tickets.tally
         counted = ("tokens_read", "tokens_written", "lessons_learned", "lessons_refused", "training_seconds", "last_loss")
         return {**{name: getattr(tally, name) for name in counted}, "version": self.version, "open_answers": self.conversations.open,
-                "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size}
+                "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size,
+                "memory_bytes": psutil.Process().memory_info().rss, "device_memory_bytes": torch.cuda.memory_reserved()}
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -98,12 +98,17 @@ class Lessons:
             if isinstance(known, Job):
                 known.tickets.append(ticket)
             else:
-                ticket.finish({**known["result"], **job.extra})
+                ticket.finish({**job.extra, **known["result"]})
             return
         job.tickets.append(ticket)
         if job.key and not job.dry_run:
             self._by_key[job.key] = job
         self._queue.append(job)
+
+    def said(self, key: str | None) -> dict | None:
+        """The facts of the lesson that a key names, learned or waiting."""
+        known = self._by_key.get(key) if key else None
+        return known.facts if isinstance(known, Job) else known and known["facts"]
 
     def exclusive(self, function: Callable[[], Iterator[None] | None]) -> None:
         """Run a function between two lessons; if it returns an iterator, that too, a step at a time. It answers for its own errors."""
@@ -146,7 +151,7 @@ class Lessons:
         finally:
             self.training = False
         if result["learned"] and job.key:
-            self._by_key[job.key] = {"facts": job.facts, "result": result}
+            self._by_key[job.key] = {"facts": job.facts, "result": {**result, **job.extra}}
         else:
             self._forget_key(job)
         if not result["learned"] and not job.dry_run:
@@ -275,7 +280,8 @@ class Lessons:
             result = {"lesson": record["id"], **{n: record[n] for n in names}, "tokens": tokens,
                       "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None, "checks": None,
                       "words": loss_words(record["loss_before"], record["loss_after"])}
-            self._by_key[record["key"]] = {"facts": {"id": record["id"], "source": record["source"]}, "result": result}
+            self._by_key[record["key"]] = {
+                "facts": {name: record.get(name) for name in ("id", "source", "session", "turn")}, "result": result}
 
     def _remember_state(self, keep: bool, state: State | None) -> None:
         if keep:

@@ -85,7 +85,8 @@ class FakeEngine:
 
     def figures(self):
         return {"tokens_read": 11, "tokens_written": 5, "lessons_learned": 3, "lessons_refused": 1, "training_seconds": 2.5, "last_loss": 0.05,
-                "version": 7, "open_answers": 2, "queue_depth": 4, "journal_bytes": 1234}
+                "version": 7, "open_answers": 2, "queue_depth": 4, "journal_bytes": 1234,
+                "memory_bytes": 1e9, "device_memory_bytes": 0}
 
     def health(self):
         self.asked("health")

@@ -416,8 +416,11 @@ class Engine:
         """On the owner thread: run a function when no lesson is in hand; its errors end the ticket."""
         self.lessons.exclusive(answering(ticket, function))
 
-    def close(self, grace: float = 8.0) -> None:
-        """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread."""
+    def close(self, grace: float = 5.0) -> None:
+        """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread.
+
+        No checkpoint is written: the journal has every lesson, and a large model would not be on the disk in time.
+        """
         self.runs.stop()
         self.tickets.close(grace)
         self.events.close()

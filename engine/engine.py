@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
+import torch
+
 from engine.bundle import Bundle
 from engine.checkpoints import Checkpoints, checked_name
 from engine.conversations import Conversations
@@ -18,6 +21,7 @@ from engine.data_lock import DataLock
 from engine.datasets import Datasets
 from engine.decoding import DecodeBatch
 from engine.errors import BadRequest, EngineError
+from engine.events import Events, Listening
 from engine.general_texts import read_general
 from engine.history import History
 from engine.jobs import Jobs
@@ -64,6 +68,7 @@ class Engine:
         self.data = data
         data.mkdir(parents=True, exist_ok=True)
         self.tickets = Tickets(config.server.queue + OPEN_ANSWERS)
+        self.events = Events()
         self._lock = DataLock(data)
         self.owner = Owner()
         try:
@@ -85,7 +90,7 @@ class Engine:
         rehearsal = Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens)
         self.lessons = Lessons(
             self.model, self.versions, self.journal, history, rehearsal,
-            Probe(self.model.network, general[:PROBE_TEXTS]), self.tickets.tally, self._after_lesson)
+            Probe(self.model.network, general[:PROBE_TEXTS]), self.tickets.tally, self.events, self._after_lesson)
         self.kept = Sessions(data / "sessions")
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
         cache = StateCache(config.infer.state_memory_mb * 2**20, data / "spilled", config.infer.state_disk_mb * 2**20)
@@ -108,7 +113,7 @@ class Engine:
         self.saver.current = self.past.recover()
         self._digest = (self.versions.stamp, self.versions.digest)
         self.store = StoreFollower(self.journal.path, data / "store", self.journal.seq)
-        self.journal.on_append = self.store.appended
+        self.journal.followers = [lambda record: self.store.appended(record["seq"]), self.events.record]
         self.taught = Taught(self.store, self.journal, self.model.roles)
 
     def start(self) -> None:
@@ -139,6 +144,10 @@ class Engine:
 
         self._on_owner(ticket, tell)
         return ticket.result(timeout=60)
+
+    def listen(self) -> Listening:
+        """What happens from now on, as it happens."""
+        return self.events.listen(model=self.name, version=self.version)
 
     # -- answers
 
@@ -180,7 +189,8 @@ class Engine:
         counted = ("tokens_read", "tokens_written", "lessons_learned", "lessons_refused", "training_seconds", "last_loss")
         return {**{name: getattr(tally, name) for name in counted}, "version": self.version, "open_answers": self.conversations.open,
                 "queue_depth": len(self.tickets), "journal_bytes": self.journal.path.stat().st_size,
-                "state_bytes": self.conversations.cache.bytes, "spilled_bytes": self.conversations.cache.spilled_bytes}
+                "state_bytes": self.conversations.cache.bytes, "spilled_bytes": self.conversations.cache.spilled_bytes,
+                "memory_bytes": psutil.Process().memory_info().rss, "device_memory_bytes": torch.cuda.memory_reserved()}
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -415,10 +425,14 @@ class Engine:
         """On the owner thread: run a function when no lesson is in hand; its errors end the ticket."""
         self.lessons.exclusive(answering(ticket, function))
 
-    def close(self, grace: float = 8.0) -> None:
-        """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread."""
+    def close(self, grace: float = 5.0) -> None:
+        """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread.
+
+        No checkpoint is written: the journal has every lesson, and a large model would not be on the disk in time.
+        """
         self.runs.stop()
         self.tickets.close(grace)
+        self.events.close()
         self.saver.close()
         self.owner.run(self.model.trainer.release)
         self.owner.stop()

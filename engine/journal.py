@@ -33,12 +33,12 @@ class JournalDamaged(ValueError):
 class Journal:
     """An append-only file of records. Each has a `seq`, counted from 1 without gaps.
 
-    `records` are those that are not only TOLD. `on_append`, if set, is told the number of each record that is on the disk.
+    `records` are those that are not only TOLD. `followers` are told each record that is on the disk; they neither wait nor raise.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.on_append: Callable[[int], None] | None = None
+        self.followers: list[Callable[[dict], None]] = []
         self._marks: list[int] = []
         self.records: list[dict] = [record for record in self._read() if record["kind"] not in TOLD]
         # Unbuffered: what could not be written must not come back by itself later.
@@ -85,8 +85,8 @@ class Journal:
         self._marks.append(mark)
         if record["kind"] not in TOLD:
             self.records.append(record)
-        if self.on_append is not None:
-            self.on_append(self.seq)
+        for follower in self.followers:
+            follower(record)
         return record
 
     def close(self) -> None:

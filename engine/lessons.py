@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from engine.earlier import Earlier
 from engine.errors import BadRequest, Busy, Conflict, EngineError
+from engine.events import Events
 from engine.history import History
 from engine.journal import Journal
 from engine.lesson_run import LessonRun
@@ -61,7 +62,7 @@ class Lessons:
     """The queue of lessons, the one in hand, and all that were learned. A kind of work of the owner thread."""
 
     def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, rehearsal: Rehearsal, probe: Probe,
-                 tally: Tally, after: Callable[[], None]):
+                 tally: Tally, events: Events, after: Callable[[], None]):
         self.model = model
         self.versions = versions
         self.journal = journal
@@ -74,6 +75,7 @@ class Lessons:
         self.training = False
         self.tally = tally
         self._after = after
+        self._events = events
         self._queue: deque[Job | Callable[[], Iterator[None] | None]] = deque()
         self._running: Iterator[None] | None = None
         self._by_key: dict[str, Job | dict] = {}
@@ -98,12 +100,17 @@ class Lessons:
             if isinstance(known, Job):
                 known.tickets.append(ticket)
             else:
-                ticket.finish({**known["result"], **job.extra})
+                ticket.finish({**job.extra, **known["result"]})
             return
         job.tickets.append(ticket)
         if job.key and not job.dry_run:
             self._by_key[job.key] = job
         self._queue.append(job)
+
+    def said(self, key: str | None) -> dict | None:
+        """The facts of the lesson that a key names, learned or waiting."""
+        known = self._by_key.get(key) if key else None
+        return known.facts if isinstance(known, Job) else known and known["facts"]
 
     def exclusive(self, function: Callable[[], Iterator[None] | None]) -> None:
         """Run a function between two lessons; if it returns an iterator, that too, a step at a time. It answers for its own errors."""
@@ -141,15 +148,18 @@ class Lessons:
                 told = Busy("there was not enough memory for this lesson and nothing was learned; a smaller ctx_len needs less", 30)
             for ticket in job.tickets:
                 ticket.fail(told)
+            self._events.tell("refused", lesson=job.facts["id"], version=self.versions.number, reason=told.message)
             return
         finally:
             self.training = False
         if not job.dry_run:
             self.tally.lesson(result)
         if result["learned"] and job.key:
-            self._by_key[job.key] = {"facts": job.facts, "result": result}
+            self._by_key[job.key] = {"facts": job.facts, "result": {**result, **job.extra}}
         else:
             self._forget_key(job)
+        if not result["learned"] and not job.dry_run:
+            self._events.tell("refused", lesson=job.facts["id"], version=self.versions.number, reason=result["reason"])
         for ticket in job.tickets:
             ticket.finish({**result, **job.extra})
 
@@ -183,6 +193,7 @@ class Lessons:
                 taken = run.taken
                 self.versions.moved()
             if event is not None:
+                self._events.tell("step", lesson=job.facts["id"], **event)
                 for ticket in job.tickets:
                     ticket.progress(event)
             if job.cancelled:
@@ -273,7 +284,8 @@ class Lessons:
             result = {"lesson": record["id"], **{n: record[n] for n in names}, "tokens": tokens,
                       "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None, "checks": None,
                       "words": loss_words(record["loss_before"], record["loss_after"])}
-            self._by_key[record["key"]] = {"facts": {"id": record["id"], "source": record["source"]}, "result": result}
+            self._by_key[record["key"]] = {
+                "facts": {name: record.get(name) for name in ("id", "source", "session", "turn")}, "result": result}
 
     def _remember_state(self, keep: bool, state: State | None) -> None:
         if keep:

@@ -79,6 +79,9 @@ class SessionActs:
         rejected = {"rejected": old.answer} if old.answer.strip() else {}
         messages = [*context, {"role": self._role, "text": text, **rejected}]
         source = {"messages": messages} | self._conversations.context(session)
+        said, again = self._lessons.said(key), False
+        if said is not None and [said.get("session"), said.get("turn")] == [name, turn] and said["source"]["messages"][-1]["text"] == text:
+            source, again = said["source"], True  # sent again, and the turn may read by now as that lesson made it
         job = self._jobs.of_source(source, options, given, key, session=name, turn=turn, rejected=old.answer)
 
         def put() -> dict:
@@ -88,7 +91,7 @@ class SessionActs:
                 self._put(name, turn, old, text, lesson=job.facts["id"])
             return {"corrected": same}
 
-        job.extra, job.on_learned = place | {"corrected": False}, put
+        job.extra, job.on_learned = place | {"corrected": again and old.answer == text}, put
         self._lessons.add(ticket, job)
 
     def _put(self, name: str, turn: int, old: Turn, text: str, **more) -> None:

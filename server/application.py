@@ -67,7 +67,8 @@ class Application:
             exchange.route = self.bottle.router.match(environ)[0].config["line"]
         except bottle.HTTPError:
             exchange.route = None
-        self.door.admit(environ, everyone=exchange.route is not None and exchange.route.everyone)
+        known = exchange.route is not None
+        self.door.admit(environ, known and exchange.route.everyone, known)
 
     def serve(self, route: Route, **names: str) -> bottle.HTTPResponse:
         """One admitted request of a route."""
@@ -85,7 +86,7 @@ class Application:
         if isinstance(answer, Told):
             exchange.ticket = answer.ticket.id
             events = sse.watch(answer.ticket, environ["server.peer"])
-            if getattr(body, "stream", False):
+            if getattr(body, "stream", False) or route.media == sse.MEDIA:
                 pieces = sse.stream(sse.opening(events), events, exchange.id, answer.shape)
                 return bottle.HTTPResponse(pieces, 200, sse.HEADERS)
             answer = answer.shape.fold(events)

@@ -191,7 +191,7 @@ class HistoryQuery(AsOf):
 class SparqlQuery(Strict):
     """GET /lessons/query."""
 
-    query: Annotated[str, Field(min_length=1, max_length=100_000)] = Field(description="SPARQL 1.1 (docs/store.md).")
+    query: Annotated[str, Field(min_length=1, max_length=50_000)] = Field(description="SPARQL 1.1 (docs/store.md).")
     format: Literal["ntriples", "turtle"] = Field("ntriples", description="Of the answer to CONSTRUCT and DESCRIBE.")
 
 

@@ -30,8 +30,9 @@ class Door:
         self.token = token
         self.max_body = max_body
 
-    def admit(self, environ: dict, everyone: bool) -> None:
-        """Let the request pass or raise Refusal, before a byte of its body is read. `everyone`: no token is needed."""
+    def admit(self, environ: dict, everyone: bool, known: bool = True) -> None:
+        """Let the request pass or raise Refusal, before a byte of its body is read. `everyone`: no token is needed. Not `known`: there is
+        no such route, and nobody will read the body."""
         self.check_host(environ)
         self.check_origin(environ)
         if not everyone:
@@ -40,7 +41,8 @@ class Door:
             environ["bottle.raw_path"].encode("latin-1").decode()
         except UnicodeDecodeError:  # bottle would drop the odd bytes and find another path
             raise Refusal(400, "bad_path", "the path is not UTF-8") from None
-        self.check_body(environ)
+        if known:
+            self.check_body(environ)
 
     def check_host(self, environ: dict) -> None:
         """The Host header names us: a page of another name that resolves here (DNS rebinding) is refused."""

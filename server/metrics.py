@@ -22,6 +22,8 @@ FIGURES: dict[str, tuple[type[Metric], str]] = {
     "version": (GaugeMetricFamily, "Version of the weights: lessons that they hold."),
     "open_answers": (GaugeMetricFamily, "Answers being read for, written, or waiting for a place."),
     "queue_depth": (GaugeMetricFamily, "Requests that the engine has taken and not ended, lessons among them."),
+    "memory_bytes": (GaugeMetricFamily, "Memory that the process holds (resident)."),
+    "device_memory_bytes": (GaugeMetricFamily, "Memory that the process holds on its GPU; 0 without one."),
     "journal_bytes": (GaugeMetricFamily, "Size of the journal of lessons."),
     "state_bytes": (GaugeMetricFamily, "Memory that the states of sessions take."),
     "spilled_bytes": (GaugeMetricFamily, "States of sessions on the disk."),

@@ -75,11 +75,16 @@ def bias(value: Any) -> dict[int, float] | None:
     return None if value is None else {int(token): float(added) for token, added in value.items()}
 
 
+def one_as_list(value: Any) -> Any:
+    """A text alone is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 Texts = Annotated[Any, BeforeValidator(prompts), WithJsonSchema(TEXTS_OR_TOKENS)]
 Content = Annotated[Any, BeforeValidator(content), WithJsonSchema(TEXT_OR_PARTS)]
 Bias = Annotated[Any, BeforeValidator(bias), WithJsonSchema(
     {"anyOf": [{"type": "object", "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100}}, {"type": "null"}]})]
-Stop = Annotated[list[StopText] | None, BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Field(max_length=16),
+Stop = Annotated[Annotated[list[StopText], Field(max_length=16)] | None, BeforeValidator(one_as_list),
                  WithJsonSchema({"anyOf": [STOP_TEXT, {"type": "array", "maxItems": 16, "items": STOP_TEXT}, {"type": "null"}]})]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -86,4 +86,8 @@ class Route:
     """What it answers, for the description of the API."""
     media: str = "application/json"
     """The type of its answer."""
+    medias: tuple[str, ...] = ()
+    """Other types that its answer may have."""
+    leads: Mapping[str, str] = field(default_factory=dict)
+    """Where what it answers leads: from a place in the answer (a JSON pointer) to the path whose <name> that is."""
 

@@ -48,8 +48,10 @@ def retract(engine, call: Call):
 ROUTES = (
     Route("GET", "/lessons", listed, "What was taught", query=LessonsQuery,
           answer="lessons: each with lesson, time, seq, version, messages (or text, tokens), session, turn, rejected, corrects, retrains, "
-                 "run, dataset, file, line, loss_before, loss_after, loss_now, words, retracted, in_weights, state, steps, epochs, mode."),
+                 "run, dataset, file, line, loss_before, loss_after, loss_now, words, retracted, in_weights, state, steps, epochs, mode.",
+          leads={"/lessons/0/lesson": "/lessons/<name>"}),
     Route("GET", "/lessons/query", asked, "Ask the lesson store in SPARQL", query=SparqlQuery, media="application/sparql-results+json",
+          medias=("application/n-triples", "text/turtle"),
           answer="SPARQL results in JSON; of CONSTRUCT and DESCRIBE, N-Triples or Turtle."),
     Route("GET", "/lessons/export", exported, "Lessons as a file of another program's form", query=ExportQuery,
           answer="form, suffix, lessons, content, losses (lesson, message): what the form cannot carry."),
@@ -57,7 +59,7 @@ ROUTES = (
     Route("GET", "/sessions/<name>/history", of_session, "What happened in a session, or to a turn of it", query=HistoryQuery,
           answer="session, history (tx, time, event, ...)."),
     Route("POST", "/lessons/<name>/retrain", retrain, "Teach a lesson again", RetrainBody, waits=True, retry=False,
-          answer="The fields of /train."),
+          answer="The fields of /train.", leads={"/lesson": "/lessons/<name>"}),
     Route("DELETE", "/lessons/<name>", retract, "Rehearse a lesson no more; the fact stays", waits=True, answer="lesson, retracted."),
     Route("POST", "/lessons/review", lambda engine, call: engine.review(call.body.limit), "Measure what is left of every lesson",
           ReviewBody, waits=True, answer="version, reviewed, lessons (lesson, loss_after, loss_now), the worst remembered first."),

@@ -33,10 +33,12 @@ ROUTES = (
     Route("POST", "/infer", infer, "Answer messages, continue a text or tokens", InferBody, waits=True,
           answer="id, text, message, finish_reason (stop, length or cancelled), usage, versions (of the first and the last "
                  "token), session, turn, seed, and logprobs if asked for. With stream: events {text} …, then all of this, "
-                 "then [DONE]."),
+                 "then [DONE].",
+          leads={"/session": "/sessions/<name>"}),
     Route("POST", "/train", train, "Learn a lesson, or several", TrainBody, waits=True, retry=False,
           answer="lesson, version, loss_before, loss_after, epochs, steps, tokens, seconds, drift, learned, reason, checks. "
-                 "With stream: events {step, steps, epoch, loss, lr, tokens_per_s, eta_s} …, then all of this, then [DONE]."),
+                 "With stream: events {step, steps, epoch, loss, lr, tokens_per_s, eta_s} …, then all of this, then [DONE].",
+          leads={"/lesson": "/lessons/<name>"}),
     Route("POST", "/cancel", lambda engine, call: engine.cancel(call.body.id), "End a running request", CancelBody,
           answer="id, cancelled."),
 )

@@ -43,7 +43,7 @@ def delete(engine, call: Call):
 
 ROUTES = (
     Route("GET", "/sessions", lambda engine, call: {"sessions": engine.sessions()}, "List sessions",
-          answer="sessions: session, turns, versions ([first, last] of each turn)."),
+          answer="sessions: session, turns, versions ([first, last] of each turn).", leads={"/sessions/0/session": "/sessions/<name>"}),
     Route("GET", "/sessions/<name>", one, "A session with its messages",
           answer="session, turns (turn, messages, answer, versions, finish_reason), messages."),
     Route("DELETE", "/sessions/<name>", delete, "Forget a session",
@@ -51,7 +51,7 @@ ROUTES = (
     Route("POST", "/sessions/<name>/correct", correct, "Replace an answer, and teach it", CorrectBody, waits=True, retry=False,
           answer="session, turn, corrected, and with train the fields of /train."),
     Route("POST", "/sessions/<name>/branch", branch, "A new session from a turn of this one", BranchBody, waits=True,
-          answer="session, turns, from."),
+          answer="session, turns, from.", leads={"/session": "/sessions/<name>/regenerate"}),
     Route("POST", "/sessions/<name>/regenerate", regenerate, "Answer a turn anew", RegenerateBody, waits=True,
           answer="The fields of /infer. Later turns go when it is there."),
     Route("POST", "/sessions/<name>/edit", edit, "Ask something else in a turn, and answer that", EditBody, waits=True,

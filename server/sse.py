@@ -19,7 +19,8 @@ POLL = 0.25
 KEEP_ALIVE = 10.0
 """Seconds of nothing after which a stream sends a comment, so that nobody on the way takes it for dead."""
 
-HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+MEDIA = "text/event-stream"
+HEADERS = {"Content-Type": f"{MEDIA}; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Event = tuple[str, dict]
 

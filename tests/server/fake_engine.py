@@ -13,6 +13,7 @@ import queue
 
 from engine.bundle import Bundle
 from engine.errors import BadRequest, Busy, Conflict, NotFound
+from engine.events import Events
 from engine.ticket import Ticket
 from models.role import G1_ROLES
 from models.vocabulary import Vocabulary
@@ -53,6 +54,8 @@ class FakeEngine:
     def __init__(self):
         self.calls: list[tuple] = []
         self.opened: queue.Queue[Ticket] = queue.Queue()
+        self.events = Events()
+        self.goes_on = False  # whether a stream of events does, or ends at once
 
     def asked(self, method, *arguments):
         self.calls.append((method, arguments))
@@ -82,11 +85,18 @@ class FakeEngine:
 
     def figures(self):
         return {"tokens_read": 11, "tokens_written": 5, "lessons_learned": 3, "lessons_refused": 1, "training_seconds": 2.5, "last_loss": 0.05,
-                "version": 7, "open_answers": 2, "queue_depth": 4, "journal_bytes": 1234, "state_bytes": 5, "spilled_bytes": 6}
+                "version": 7, "open_answers": 2, "queue_depth": 4, "journal_bytes": 1234, "state_bytes": 5, "spilled_bytes": 6,
+                "memory_bytes": 1e9, "device_memory_bytes": 0}
 
     def health(self):
         self.asked("health")
         return {"status": "ok", "model": "fake", "version": 0, "training": False, "queue": 0}
+
+    def listen(self):
+        listening = self.events.listen(model=self.name, version=self.version)
+        if not self.goes_on:
+            listening.end()
+        return listening
 
     def weights(self):
         return {"version": 0, "digest": "00", "checkpoint": None, "lessons_since_checkpoint": 0}
@@ -124,7 +134,7 @@ class FakeEngine:
 
     def train(self, source, options, idempotency_key, given):
         self.asked("train", source, options, idempotency_key, given)
-        return self.ticket("train", source.get("text", ""), {"learned": True})
+        return self.ticket("train", source.get("text", ""), {"learned": True, "lesson": "lesson-0123456789ab"})
 
     def load_data(self, body, options, given):
         self.asked("load_data", body, options, given)
@@ -195,7 +205,7 @@ class FakeEngine:
         return {"id": id, "cancelled": True}
 
     def sessions(self):
-        return [{"name": "one"}]
+        return [{"session": "one"}]
 
     def session(self, name):
         if name == "missing":

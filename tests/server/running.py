@@ -24,8 +24,8 @@ WAIT = 20
 class Running:
     """A server in this process, on a free port."""
 
-    def __init__(self, threads=16, max_body_mb=32, token=TOKEN, patience=Patience(), routes=ROUTES):
-        self.engine = FakeEngine()
+    def __init__(self, threads=16, max_body_mb=32, token=TOKEN, patience=Patience(), routes=ROUTES, engine=None):
+        self.engine = engine or FakeEngine()
         settings = SimpleNamespace(host="127.0.0.1", max_body_mb=max_body_mb, threads=threads)
         self.app = build_app(self.engine, SimpleNamespace(server=settings), token, routes)
         self.listener = Listener(self.app, "127.0.0.1", 0, threads, patience)

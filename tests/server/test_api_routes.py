@@ -104,7 +104,7 @@ def test_cancel(server):
 
 
 def test_sessions(server):
-    assert server.get("/sessions").json() == {"sessions": [{"name": "one"}]}
+    assert server.get("/sessions").json() == {"sessions": [{"session": "one"}]}
     assert server.get("/sessions/a.b-c_1").json()["name"] == "a.b-c_1"
     assert server.http.delete(server.url + "/sessions/one").json() == {"name": "one", "deleted": True}
     check_error(server.get("/sessions/missing"), 404, "name", "no session")

@@ -40,8 +40,8 @@ def send(server, route, headers=(), drop=(), body=True):
 def test_a_good_request_passes(server, route):
     status, headers, value = send(server, route)
     assert status == 200 and isinstance(value, dict if route.media == "application/json" else str)
-    assert headers["Content-Type"] == route.media and headers["X-Request-Id"].startswith("req-")
-    assert int(headers["Content-Length"]) > 0
+    assert headers["Content-Type"].startswith(route.media) and headers["X-Request-Id"].startswith("req-")
+    assert int(headers.get("Content-Length") or len(value)) > 0  # a stream has none
 
 
 @EACH

@@ -96,11 +96,8 @@ def write(path, records):
 
 def lessons_then(records, seq):
     """Of each lesson as of a record: (id, state, loss measured last)."""
-    history = History()
     known = [sane(r) for r in records[:seq]]
-    for r in known:
-        history.note(r)
-    weights = {r["id"] for r in history.lessons()}
+    weights = set(lessons_in(records, seq))
     retracted = {r["lesson"] for r in known if r["kind"] == "retract"}
     found = {}
     for r in known:
@@ -109,6 +106,14 @@ def lessons_then(records, seq):
         if r["kind"] == "review":
             found |= {id: loss for id, loss in r["losses"].items() if id in found}
     return [(id, "retracted" if id in retracted else "taught" if id in weights else "left", loss) for id, loss in reversed(found.items())]
+
+
+def lessons_in(records, seq):
+    """The ids of the lessons in the weights as of a record, as the engine tells them."""
+    history = History()
+    for r in records[:seq]:
+        history.note(sane(r))
+    return [r["id"] for r in history.lessons()]
 
 
 def conversations_then(records, seq):

@@ -62,7 +62,7 @@ def write_back(content: bytes, learned: Sequence[Learned], roles: Roles = G1_ROL
     text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="surrogateescape")
     headings = [h for h in read_outline(text, lambda *_: False).headings if h.line in results]
     lines = content.split(b"\n")
-    for heading in reversed(headings):  # from below, so that the lines above keep their numbers
+    for heading in reversed(headings):  # from below, so that what stands above is still as it was read
         _put(lines, heading, results[heading.line].properties())
     return b"\n".join(lines), problems
 
@@ -72,7 +72,7 @@ def _said(lesson: Lesson) -> tuple[tuple[str, str], ...]:
 
 
 def _put(lines: list[bytes], heading: Heading, values: dict[str, str]) -> None:
-    """Write the properties of one heading into the lines of the file."""
+    """Write the properties of one heading into the lines of the file; several may then stand in one entry, so that none moves."""
     at = heading.properties_at - 1
     neighbour = lines[at] if heading.has_drawer else lines[at - 1]  # :END:, or the heading or what is planned under it
     indent = neighbour[: len(neighbour) - len(neighbour.lstrip(b" \t"))]
@@ -88,7 +88,9 @@ def _put(lines: list[bytes], heading: Heading, values: dict[str, str]) -> None:
     if last:
         lines[-1] = lines[-1].removesuffix(b"\r") + end
         new[-1] = new[-1].removesuffix(b"\r")
-    lines[at:at] = new
+        lines += new
+    else:
+        lines[at] = b"\n".join([*new, lines[at]])
 
 
 def _line(indent: bytes, name: str, value: str, end: bytes) -> bytes:

@@ -122,7 +122,8 @@ def main() -> int:
     print(f"listening on {listener.url}", flush=True)
     if token.new:
         print(f"token (kept in {token.path}): {token.value}", flush=True)
-    stop.wait()
+    while not stop.wait(0.5):  # a signal that the system gives to another thread wakes this one not; its handler runs here at the next look
+        pass
     engine.close()
     listener.stop(grace=1.0)
     leave(crew)

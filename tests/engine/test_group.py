@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reaso
 
 def environment(**more: str) -> dict:
     threads = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")} | threads | more
+    return {name: value for name, value in os.environ.items() if name not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")} | threads | more
 
 
 # ---- the same results ------------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class Launched:
         self.url = next((m[1] for line in self.process.stdout if (m := re.search(r"listening on (\S+)", line))), None)
         assert self.url, self.told()
         children = psutil.Process(self.process.pid).children(recursive=True)
-        self.ranks = sorted((p for p in children if "LOCAL_RANK" in p.environ() and any(word.endswith("app.py") for word in p.cmdline())), key=lambda p: int(p.environ()["LOCAL_RANK"]))
+        self.ranks = sorted((p for p in children if "LOCAL_RANK" in p.environ()), key=lambda p: int(p.environ()["LOCAL_RANK"]))
 
     def __enter__(self):
         return self

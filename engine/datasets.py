@@ -22,12 +22,11 @@ SUFFIXES = (".org", ".jsonl", ".json", ".ndjson", ".txt", ".md")
 
 @dataclass(frozen=True)
 class SetFile:
-    """One file of a set: its content and how many of its lessons come up in each round."""
+    """One file of a set."""
 
     name: str
     content: bytes
     format: str = "auto"
-    share: int = 1
     path: Path | None = None
     """Where it lies, if it is one of the person's files."""
 
@@ -108,13 +107,13 @@ class Datasets:
 
     def keep(self, found: LessonSet) -> list[dict]:
         """Keep the contents of a set, so that a run can go on with them; what finds them again, as JSON."""
-        return [{"name": file.name, "sha256": self.archive.keep(file.content), "format": file.format, "share": file.share,
+        return [{"name": file.name, "sha256": self.archive.keep(file.content), "format": file.format,
                  "path": None if file.path is None else str(file.path.relative_to(self._folder))} for file in found.files]
 
     def kept(self, name: str, described: Sequence[dict]) -> LessonSet:
         """The set that `keep` described; EngineError where its contents are not there any more."""
         try:
-            files = [SetFile(d["name"], self.archive.read(d["sha256"]), d["format"], d["share"],
+            files = [SetFile(d["name"], self.archive.read(d["sha256"]), d["format"],
                              None if d["path"] is None else self._folder / d["path"]) for d in described]
         except ValueError as error:
             raise EngineError(str(error), "resume") from None

@@ -40,7 +40,7 @@ class LessonActs:
         records = [r for r in self._lessons.history.lessons() if r["id"] not in self._lessons.earlier.retracted]
         samples = [(r["id"], Sample.from_description(s)) for r in records for s in r["samples"]]
         samples = [(id, sample) for id, sample in samples if sample.teaches]
-        version, stamp = self._lessons.versions.number, self._lessons.versions.stamp
+        version = self._lessons.versions.number
         measuring, done = losses(self._lessons.model.network, [sample for _, sample in samples]), 0
         while True:
             try:
@@ -49,13 +49,11 @@ class LessonActs:
                 found: list[float] = end.value
                 break
             done += 1
-            ticket.progress({"step": done, "stamp": stamp})
+            ticket.progress({"step": done})
             if ticket.cancelled.is_set():
-                break
+                ticket.finish({"version": version, "reviewed": 0, "lessons": []})
+                return
             yield
-        if ticket.cancelled.is_set():
-            ticket.finish({"version": version, "reviewed": 0, "lessons": []})
-            return
         by_lesson: dict[str, list[float]] = {}
         for (id, _), loss in zip(samples, found, strict=True):
             by_lesson.setdefault(id, []).append(loss)

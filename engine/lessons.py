@@ -279,13 +279,8 @@ class Lessons:
     def remember(self, record: dict) -> None:
         """Take the idempotency key of a lesson of the journal into the known ones."""
         if record.get("key"):
-            names = ("version", "loss_before", "loss_after", "epochs", "steps")
-            tokens = sum(len(s["tokens"]) - 1 for s in record["samples"])
-            result = {"lesson": record["id"], **{n: record[n] for n in names}, "tokens": tokens,
-                      "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None, "checks": None,
-                      "words": loss_words(record["loss_before"], record["loss_after"])}
             self._by_key[record["key"]] = {
-                "facts": {name: record.get(name) for name in ("id", "source", "session", "turn")}, "result": result}
+                "facts": {name: record.get(name) for name in ("id", "source", "session", "turn")}, "result": result_of(record)}
 
     def _remember_state(self, keep: bool, state: State | None) -> None:
         if keep:
@@ -295,3 +290,11 @@ class Lessons:
         """The weights are those after record `seq` of the journal: rehearse the lessons that are in them, and no others."""
         self.earlier.become(self.history.lessons(seq))
         self.memory, self.memory_version = memory, memory_version
+
+
+def result_of(record: dict) -> dict:
+    """What a lesson of the journal came to, as /train told it; its seconds and its drift are not kept."""
+    names = ("version", "loss_before", "loss_after", "epochs", "steps")
+    return {"lesson": record["id"], **{name: record[name] for name in names},
+            "tokens": sum(len(s["tokens"]) - 1 for s in record["samples"]), "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None,
+            "checks": None, "words": loss_words(record["loss_before"], record["loss_after"])}

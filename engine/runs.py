@@ -15,7 +15,7 @@ from engine.datasets import Datasets, LessonSet
 from engine.errors import BadRequest, EngineError, NotFound
 from engine.jobs import Jobs
 from engine.journal import Journal
-from engine.lessons import Lessons
+from engine.lessons import Lessons, result_of
 from engine.measure import losses
 from engine.options import TrainOptions
 from engine.order import in_order
@@ -136,7 +136,8 @@ class Runs:
                 self._take_in(run)
                 for lesson in (r for r in learned if r["run"] == run.id):
                     run.position = lesson["index"] + 1
-                    run.results.append(_result(lesson))
+                    run.results.append(
+                        result_of(lesson) | {"line": lesson["file"]["line"], "index": lesson["index"], "time": lesson["time"]})
             elif record["kind"] == "run":
                 self._runs[record["run"]].state = "running"
             elif record["kind"] == "run_end":
@@ -284,10 +285,3 @@ class Runs:
         if id not in self._runs:
             raise NotFound(f"resume: there is no run {id}", "resume")
         return self._runs[id]
-
-
-def _result(record: dict) -> dict:
-    """What a lesson of the journal came to."""
-    tokens = sum(len(s["tokens"]) - 1 for s in record["samples"])
-    return {"lesson": record["id"], "learned": True, "reason": None, "line": record["file"]["line"], "tokens": tokens,
-            **{name: record[name] for name in ("index", "time", "version", "loss_before", "loss_after", "steps", "epochs")}}

@@ -275,8 +275,14 @@ class Save(Strict):
     every_lessons: int = Field(50, ge=0, le=1_000_000, description=(
         "A checkpoint in the background after this many lessons; 0 is only when asked. Nothing is lost without one: the journal "
         "is replayed, which takes time."))
+    every_minutes: float = Field(10, ge=0, le=1e6, description=(
+        "A checkpoint in the background this long after the first lesson that no checkpoint contains; 0 is only by number."))
     keep: int = Field(5, ge=1, le=100_000, description=(
-        "Most of these checkpoints kept; the oldest goes. Those saved by name are never removed."))
+        "Most of these checkpoints kept; the oldest goes. Those saved by name are never removed. To go back further than the oldest, "
+        "the journal is replayed from the base model; it is never cut."))
+    recent_memory_mb: int = Field(512, ge=0, le=10_000_000, description=(
+        "Most memory for copies of the weights of recent versions, to which one goes back at once. A model of which not even two fit is "
+        "not copied, and goes back by way of a checkpoint and the journal."))
 
 
 def is_loopback(host: str) -> bool:

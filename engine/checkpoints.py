@@ -13,7 +13,6 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,23 +100,13 @@ class Checkpoints:
                 return checkpoint
         raise NotFound(f"there is no checkpoint {name}", "name")
 
-    def newest(self, belongs: Callable[[Checkpoint], bool]) -> Checkpoint | None:
-        """The newest that belongs to the journal and verifies; each that does not is named in the log and passed over."""
-        for checkpoint in self.list():
-            problem = checkpoint.verify() if belongs(checkpoint) else "it was made after another course of lessons"
-            if problem is None:
-                return checkpoint
-            log.warning("checkpoint=%s passed over: %s", checkpoint.folder.name, problem)
-        return None
-
-    def prune(self, name: str, keep: int, wanted: Container[str]) -> None:
-        """Remove the oldest checkpoints of this name beyond `keep`, but none whose folder is `wanted`."""
+    def prune(self, name: str, keep: int) -> None:
+        """Remove the oldest checkpoints of this name beyond `keep`."""
         for checkpoint in [c for c in self.list() if c.name == name][keep:]:
-            if checkpoint.folder.name not in wanted:
-                hidden = self.folder / f".{checkpoint.folder.name}.old"
-                checkpoint.folder.rename(hidden)  # first out of sight: half a checkpoint is never listed
-                shutil.rmtree(hidden, ignore_errors=True)
-                log.info("checkpoint=%s removed", checkpoint.folder.name)
+            hidden = self.folder / f".{checkpoint.folder.name}.old"
+            checkpoint.folder.rename(hidden)  # first out of sight: half a checkpoint is never listed
+            shutil.rmtree(hidden, ignore_errors=True)
+            log.info("checkpoint=%s removed", checkpoint.folder.name)
 
     def write(self, name: str, parts: dict[str, dict[str, Tensor]], facts: dict) -> Checkpoint:
         """Write a checkpoint: one safetensors file for each part that holds a tensor, "model" first of all.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import psutil
@@ -16,29 +16,33 @@ import torch
 
 from engine.bundle import Bundle
 from engine.checkpoints import Checkpoints, checked_name
+from engine.compared import Compared
 from engine.conversations import Conversations
 from engine.data_lock import DataLock
 from engine.datasets import Datasets
 from engine.decoding import DecodeBatch
-from engine.errors import BadRequest, EngineError
+from engine.errors import BadRequest, Conflict, EngineError
 from engine.events import Events, Listening
 from engine.general_texts import read_general
 from engine.history import History
 from engine.jobs import Jobs
 from engine.journal import Journal
 from engine.known import Known
+from engine.learner import Learner
 from engine.lesson_acts import LessonActs
 from engine.lessons import Lessons
 from engine.live_model import LiveModel
 from engine.options import AnswerOptions, InferOptions, TrainOptions
 from engine.owner import Owner
 from engine.probe import Probe
+from engine.recent import Recent
 from engine.recovery import Past
 from engine.rehearsal import Rehearsal
 from engine.runs import Runs
 from engine.saver import AUTO, Saver
 from engine.session import Sessions
 from engine.session_acts import SessionActs
+from engine.spare import Spare
 from engine.state_acts import StateActs
 from engine.state_cache import StateCache
 from engine.states import States
@@ -88,16 +92,17 @@ class Engine:
         if not general and (train.general or train.kl):
             log.warning("general=%d kl=%g hold nothing: there is no general.jsonl beside %s", train.general, train.kl, self.model.file)
         rehearsal = Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens)
-        self.lessons = Lessons(
-            self.model, self.versions, self.journal, history, rehearsal,
-            Probe(self.model.network, general[:PROBE_TEXTS]), self.tickets.tally, self.events, self._after_lesson)
         self.kept = Sessions(data / "sessions")
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
+        self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
+        learner = Learner(self.model, rehearsal, self.trained, self.states)
+        self.lessons = Lessons(learner, self.versions, self.journal, history, Probe(self.model.network, general[:PROBE_TEXTS]),
+                               self.tickets.tally, self.events, self._after_lesson)
         cache = StateCache(config.infer.state_memory_mb * 2**20, data / "spilled", config.infer.state_disk_mb * 2**20)
         self.conversations = Conversations(
             self.model, self.versions, self.kept, cache,
             DecodeBatch(self.model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call), config.infer, self.states, self.journal)
-        self.state_acts = StateActs(self.states, self.conversations, self.kept, self.lessons, history)
+        self.state_acts = StateActs(self.states, self.conversations, self.kept, learner, self.versions, history)
         self.sets = Datasets(data, self.model.template)
         self.jobs = Jobs(self.model, self.journal, train)
         self.session_acts = SessionActs(self.conversations, self.kept, self.lessons, self.jobs, self.journal)
@@ -105,21 +110,33 @@ class Engine:
         self.known = Known(self.journal)
         self.runs = Runs(self.lessons, self.journal, self.jobs, self.sets, self.model.template, self.state_acts.reset_memory)
         store = Checkpoints(data / "checkpoints")
-        self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
-        self.past = Past(self.model, self.versions, self.journal, history, store, self.lessons,
-                         self.trained, self._apply, train.carry_moments)
+        self.past = Past(learner, self.journal, history, store, Recent(config.save.recent_memory_mb * 2**20), self.lessons, self._apply,
+                         self._weights_changed, train.carry_moments, config.model_dump(mode="json"))
+        self.past.spare = self.spare = Spare(learner, self._second, alone=crew is None)
         self.saver = Saver(store, self.past.snapshot, lambda f: self.owner.call(lambda: self.lessons.exclusive(f)), config.save.keep,
-                           self.past.wanted, self.past.tell)
-        self.saver.current = self.past.recover()
+                           self.past.tell)
+        self.past.recover()
+        self.compared = Compared(self.past, self.versions, self.lessons.probe)
         self._digest = (self.versions.stamp, self.versions.digest)
         self.store = StoreFollower(self.journal.path, data / "store", self.journal.seq)
         self.journal.followers = [lambda record: self.store.appended(record["seq"]), self.events.record]
         self.taught = Taught(self.store, self.journal, self.model.roles)
 
+    def _second(self) -> tuple[Learner, Conversations]:
+        """Another model from the same file, that nobody has taught."""
+        versions, first = Versions(), self.past.learner
+        model = LiveModel(self.config)
+        states = States(self.data / "states", model.network, self.journal, versions)
+        learner = Learner(model, first.rehearsal, Trained(model, self.journal, self.data / "adapters", lambda: None), states)
+        self.past.begin(learner)
+        batch = DecodeBatch(model.network, OPEN_ANSWERS, PREFILL_SLICE, self.owner.call)
+        cache = StateCache(0, self.data / "spilled-second", 0)
+        return learner, Conversations(model, versions, self.kept, cache, batch, self.config.infer, states, self.journal)
+
     def start(self) -> None:
         """Begin to serve tickets, and go on with sets that were being taught when the program ended."""
         self.started = int(time.time())
-        self.owner.take_up([self.conversations, self.conversations.scoring, self.lessons])
+        self.owner.take_up([self.conversations, self.conversations.scoring, self.spare, self.lessons])
         self.owner.run(self.runs.recover)
 
     # -- how it is
@@ -138,9 +155,9 @@ class Engine:
             if not self.lessons.training and self._digest[0] != self.versions.stamp:
                 self._digest = (self.versions.stamp, self.model.digest())
             digest = self.versions.digest if self.lessons.training else self._digest[1]
-            current = self.saver.current
+            current, since = self.past.standing_on()
             ticket.finish({"version": self.versions.number, "digest": digest, "checkpoint": current.name if current else None,
-                           "lessons_since_checkpoint": max(0, self.versions.number - (current.version if current else 0))})
+                           "lessons_since_checkpoint": since})
 
         self._on_owner(ticket, tell)
         return ticket.result(timeout=60)
@@ -151,10 +168,26 @@ class Engine:
 
     # -- answers
 
-    def infer(self, source: dict, options: InferOptions, session: str | None, given: set[str]) -> Ticket:
-        """Answer messages (of a session, if named), or go on with a text or tokens."""
+    def infer(self, source: dict, options: InferOptions, session: str | None, given: set[str], as_of: str | None = None) -> Ticket:
+        """Answer messages (of a session, if named), or go on with a text or tokens; `as_of` a moment: with the weights of then."""
+        if as_of is not None:
+            return self._infer_then(source, options, session, given, as_of)
         ticket = self._ticket("answer")
         self._on_owner(ticket, lambda: self.conversations.infer(ticket, source, self.conversations.options(options, given), session))
+        return ticket
+
+    def _infer_then(self, source: dict, options: InferOptions, session: str | None, given: set[str], as_of: str) -> Ticket:
+        if session is not None:
+            raise BadRequest("as_of: a session goes on with the present weights; send its messages without it", "as_of")
+        seq, ticket = self.taught.moment(as_of), self._ticket("answer")
+
+        def steps() -> Iterator[None]:
+            yield from self.spare.become(self.past.history.end(seq), self.past)
+            then = self.spare.conversations
+            then.versions.number, then.start = self.past.history.version(seq), self.conversations.start
+            then.infer(ticket, source, then.options(options, given), None)
+
+        self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: guarded(ticket, steps())))
         return ticket
 
     def regenerate(self, name: str, turn: int, options: InferOptions, given: set[str]) -> Ticket:
@@ -374,7 +407,6 @@ class Engine:
                 checkpoint = self.past.load(name)
             except (WeightsError, ValueError) as error:
                 raise BadRequest(f"name: {error}; the running model was not touched", "name") from None
-            self.saver.went_back(checkpoint)
             ticket.finish({"name": name, "version": checkpoint.version})
 
         self._on_owner(ticket, lambda: self._between_lessons(ticket, load))
@@ -384,7 +416,46 @@ class Engine:
         """All checkpoints, newest first."""
         return [c.describe() for c in self.past.store.list()]
 
+    # -- versions
+
+    def rollback(self, version: int) -> Ticket:
+        """Go back to a version."""
+        return self._in_steps("rollback", lambda: self.past.rollback(version))
+
+    def undo(self, lesson: str) -> Ticket:
+        """Take a lesson out of the weights, and keep those after it."""
+        return self._in_steps("undo", lambda: self.past.undo(lesson))
+
+    def diff(self, before: int, after: int) -> Ticket:
+        """What two versions differ in."""
+        return self._in_steps("diff", lambda: self.compared.diff(before, after))
+
+    def version_list(self) -> list[dict]:
+        """Every version that there was, the newest first."""
+        return self.compared.list()
+
+    def _in_steps(self, kind: str, begin: Callable[[], Generator[None, None, dict]]) -> Ticket:
+        """A ticket that ends with what steps between two lessons come to; given up between two of them."""
+        ticket = self._ticket(kind)
+
+        def steps() -> Iterator[None]:
+            steps, began = begin(), time.perf_counter()
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    ticket.finish(end.value | {"seconds": time.perf_counter() - began})
+                    return
+                if ticket.cancelled.is_set():
+                    steps.close()
+                    raise Conflict("cancelled: nothing was changed", code="cancelled")
+                yield
+
+        self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: guarded(ticket, steps())))
+        return ticket
+
     def _weights_changed(self) -> None:
+        self.versions.number = self.past.history.version()
         self.versions.moved()
         self.versions.digest = self.model.digest()
         self.conversations.batch.look_again()
@@ -396,9 +467,12 @@ class Engine:
 
     def _after_lesson(self) -> None:
         self.conversations.cache.keep_only(self.versions.stamp)
+        self.past.keep_recent()
         every = self.config.save.every_lessons
         if every and self.versions.number % every == 0:
             self.saver.save(AUTO)
+        else:
+            self.saver.save_within(self.config.save.every_minutes)
 
     # -- tickets
 
@@ -461,6 +535,8 @@ def guarded(ticket: Ticket, steps: Iterator[None]) -> Iterator[None]:
     """The steps with their errors told to the ticket's reader."""
     try:
         yield from steps
+    except EngineError as error:
+        ticket.fail(error)
     except Exception as error:
         log.exception("ticket=%s failed", ticket.id)
         ticket.fail(error)

@@ -30,14 +30,14 @@ class LessonActs:
     def retract(self, id: str) -> dict:
         """Rehearse a lesson no more. That it was taught stays a fact, and what it did to the weights stays in them."""
         self._find(id)
-        if id not in self._lessons.earlier.retracted:
+        if id not in self._lessons.learner.earlier.retracted:
             self._journal.append({"kind": "retract", "time": time.time(), "lesson": id})
-            self._lessons.earlier.retract(id)
+            self._lessons.learner.earlier.retract(id)
         return {"lesson": id, "retracted": True}
 
     def review(self, ticket: Ticket, limit: int) -> Iterator[None]:
         """Measure what the weights know of every lesson in them now; the worst remembered come first."""
-        records = [r for r in self._lessons.history.lessons() if r["id"] not in self._lessons.earlier.retracted]
+        records = [r for r in self._lessons.history.lessons() if r["id"] not in self._lessons.learner.earlier.retracted]
         samples = [(r["id"], Sample.from_description(s)) for r in records for s in r["samples"]]
         samples = [(id, sample) for id, sample in samples if sample.teaches]
         version = self._lessons.versions.number

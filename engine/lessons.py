@@ -11,22 +11,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from engine.earlier import Earlier
 from engine.errors import BadRequest, Busy, Conflict, EngineError
 from engine.events import Events
 from engine.history import History
 from engine.journal import Journal
+from engine.learner import Learner
 from engine.lesson_run import LessonRun
-from engine.live_model import LiveModel
 from engine.plan import Plan
 from engine.probe import Probe
-from engine.rehearsal import Rehearsal
 from engine.tally import Tally
 from engine.ticket import Ticket
 from engine.versions import Versions
 from models.loss_words import loss_words
 from models.sample import Sample
-from rwkv_models.state import State
 
 log = logging.getLogger("ouroboros.lessons")
 
@@ -61,17 +58,14 @@ class _GivenUp(Exception):
 class Lessons:
     """The queue of lessons, the one in hand, and all that were learned. A kind of work of the owner thread."""
 
-    def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, rehearsal: Rehearsal, probe: Probe,
-                 tally: Tally, events: Events, after: Callable[[], None]):
-        self.model = model
+    def __init__(self, learner: Learner, versions: Versions, journal: Journal, history: History, probe: Probe, tally: Tally,
+                 events: Events, after: Callable[[], None]):
+        self.learner = learner
+        self.model = learner.model
         self.versions = versions
         self.journal = journal
         self.history = history
-        self.rehearsal = rehearsal
         self.probe = probe
-        self.earlier = Earlier()
-        self.memory: State | None = None  # the training memory
-        self.memory_version = 0  # of the weights that made it
         self.training = False
         self.tally = tally
         self._after = after
@@ -136,7 +130,7 @@ class Lessons:
 
     def _learn(self, job: Job) -> Iterator[None]:
         self.training = not job.dry_run
-        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, self.earlier.samples, self.memory)
+        run = self.learner.run(job.samples, job.plan)
         try:
             result = yield from (self._dry(job) if job.dry_run else self._teach(job, run))
         except Exception as error:
@@ -202,7 +196,7 @@ class Lessons:
 
     def _write(self, job: Job, run: LessonRun, began: float, digest: str) -> None:
         """Journal the lesson: only now does it count. Where that fails, or nobody waits for it any more, it is taken back."""
-        record = {"kind": "lesson", "time": began, "version": self.versions.number + 1, **job.facts, "key": job.key,
+        record = {"kind": "lesson", "time": began, "version": self.history.last + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
                   "samples": [s.describe() for s in job.samples],
                   "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": digest}
@@ -218,10 +212,9 @@ class Lessons:
             run.reason = f"{why}: nothing was learned"
             return
         self.history.note(record)
-        self.versions.number += 1
+        self.versions.number = record["version"]
         self.versions.moved()
-        self.earlier.add(record["id"], job.samples)
-        self._remember_state(job.plan.keep_state, run.state)
+        self.learner.learned(record["id"], job.samples, job.plan, run, record["version"])
 
     def _afterwards(self, job: Job, probe_before: float) -> float | None:
         """The lesson is learned, whatever happens here. Returns the drift, None where it could not be measured."""
@@ -243,7 +236,7 @@ class Lessons:
                 "words": loss_words(run.loss_before, run.loss_after)}
 
     def _dry(self, job: Job) -> Iterator[None]:
-        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, (), self.memory)
+        run = self.learner.run(job.samples, job.plan)
         run.reason = "dry_run: nothing was learned"
         measuring = run.measure()
         while not job.cancelled:
@@ -256,40 +249,13 @@ class Lessons:
         run.reason = "cancelled: nothing was learned"
         return self._result(job, run, 0.0)
 
-    # -- replay
-
-    def replay(self, record: dict) -> None:
-        """Learn a lesson of the journal again, as it was learned; the same machine gives the same weights to the bit."""
-        samples = [Sample.from_description(s) for s in record["samples"]]
-        plan = Plan(**record["plan"])
-        run = LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier.samples, self.memory)
-        for _ in run.steps():
-            pass
-        if not run.learned:
-            raise ValueError(f"journal record {record['seq']} cannot be learned again: {run.reason}")
-        if record["digest"] != self.model.digest():
-            log.warning("lesson=%s replayed=other-digest: another machine or library learned it; the lesson holds, its bits differ",
-                        record["id"])
-        self.remember(record)
-        self.earlier.add(record["id"], samples)
-        self.versions.number = record["version"]
-        self._remember_state(plan.keep_state, run.state)
-        self.versions.moved()
+    # -- the journal's
 
     def remember(self, record: dict) -> None:
         """Take the idempotency key of a lesson of the journal into the known ones."""
         if record.get("key"):
             self._by_key[record["key"]] = {
                 "facts": {name: record.get(name) for name in ("id", "source", "session", "turn")}, "result": result_of(record)}
-
-    def _remember_state(self, keep: bool, state: State | None) -> None:
-        if keep:
-            self.memory, self.memory_version = state, self.versions.number
-
-    def go_back(self, seq: int, memory: State | None, memory_version: int) -> None:
-        """The weights are those after record `seq` of the journal: rehearse the lessons that are in them, and no others."""
-        self.earlier.become(self.history.lessons(seq))
-        self.memory, self.memory_version = memory, memory_version
 
 
 def result_of(record: dict) -> dict:

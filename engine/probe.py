@@ -13,9 +13,14 @@ class Probe:
 
     def __init__(self, network, samples: Sequence[Sample]):
         self._network = network
+        self._samples = samples
         self._batch = Batch.of([(s.tokens, s.weights) for s in samples], network.emb.weight.device).normalised() if samples else None
         self._count = len(samples)
         self._known: tuple[int, float] | None = None
+
+    def of(self, network) -> Probe:
+        """The same texts under another network."""
+        return Probe(network, self._samples)
 
     def loss(self, stamp: int) -> float:
         """The loss under the present weights, whose stamp this is; 0.0 without probe texts."""

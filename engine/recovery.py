@@ -1,52 +1,77 @@
-"""The weights of other moments: what a checkpoint takes of now, how one is put back, and how a start finds the present again."""
+"""The weights of other moments: how a start finds the present again, and how one goes back, or looks back.
+
+Base checkpoint + journal = the model. Every moment is a path of records; it is reached from the nearest copy of the weights on
+that path (in memory, or a checkpoint on disk, or the base model) by learning again what follows it.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from engine import model_parts, trained
+from engine import model_parts
 from engine.checkpoints import Checkpoint, Checkpoints
-from engine.errors import BadRequest
-from engine.history import History
+from engine.errors import BadRequest, Conflict, EngineError, NotFound
+from engine.history import History, lessons_of
 from engine.journal import Journal
+from engine.learner import Learner, NotLearned, Snapshot
 from engine.lessons import Lessons
-from engine.live_model import LiveModel
-from engine.saver import Snapshot
-from engine.versions import Versions
+from engine.recent import Recent
+from engine.spare import Spare
+from models.course import Link, contains, path
 from models.role import Roles
-from rwkv_models.state import State
 from rwkv_models.trained import Trains
 
 log = logging.getLogger("ouroboros.recovery")
+PARTS = ("model", "adapters", "optimizer", "memory")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A copy of the weights at a link. `snapshot` reads it."""
+
+    link: Link
+    snapshot: Callable[[], Snapshot]
+    origin: Path
+
+    def putting(self, learner: Learner) -> Callable[[], None]:
+        """Find out whether it fits; what is returned puts it in place and cannot fail."""
+        return learner.putting(self.snapshot(), lessons_of(self.link), self.origin)
 
 
 class Past:
-    """Base checkpoint + journal = the model. Belongs to the owner thread, but for `wanted`."""
+    """Belongs to the owner thread, but for `wanted`."""
 
-    def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, store: Checkpoints, lessons: Lessons,
-                 trained_by: trained.Trained, apply: Callable[[dict], None], carry_moments: bool):
-        self.model = model
-        self.versions = versions
+    def __init__(self, learner: Learner, journal: Journal, history: History, store: Checkpoints, recent: Recent, lessons: Lessons,
+                 apply: Callable[[dict], None], changed: Callable[[], None], carry_moments: bool, settings: dict):
+        self.learner = learner
         self.journal = journal
         self.history = history
         self.store = store
+        self.recent = recent
         self.lessons = lessons
-        self._apply = apply  # a state record of the journal
         self.carry_moments = carry_moments
-        self.trained = trained_by
+        self.spare: Spare | None = None
+        self._apply = apply  # a state record of the journal
+        self._changed = changed  # the weights answer otherwise than before
+        self._settings = settings  # of the config script, told by each checkpoint
+
+    # -- copies
 
     def snapshot(self) -> Snapshot:
-        """A copy of everything that a checkpoint holds, in host memory."""
-        memory = self.lessons.memory
-        parts = model_parts.take(self.model, self.carry_moments)
-        parts["memory"] = {} if memory is None else {name: t.to("cpu", copy=True) for name, t in memory.named().items()}
-        facts = {"version": self.versions.number, "seq": self.journal.seq, "mark": self.journal.mark(self.journal.seq),
-                 "memory_version": self.lessons.memory_version, **model_parts.describe(self.model),
-                 "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest}
-        return Snapshot(parts, facts)
+        """A copy of everything that a checkpoint holds."""
+        taken, seq = self.learner.take(self.carry_moments), self.journal.seq
+        return Snapshot(taken.parts, {"version": self.history.version(seq), "seq": seq, "mark": self.journal.mark(seq), **taken.facts,
+                                      "config": self._settings})
+
+    def keep_recent(self) -> None:
+        """Keep the present weights in memory, where there is room."""
+        copies = 3 if self.carry_moments else 1
+        about = copies * sum(p.numel() * p.element_size() for p in self.learner.model.network.parameters())
+        self.recent.keep(self.history.end(), about, lambda: self.learner.take(self.carry_moments))
 
     def tell(self, checkpoint: Checkpoint) -> None:
         """Note in the journal that a checkpoint was written."""
@@ -54,110 +79,199 @@ class Past:
                              "of": checkpoint.seq, "version": checkpoint.version,
                              **{name: checkpoint.describe()[name] for name in ("bytes", "sha256")}})
 
-    def wanted(self) -> set[str]:
-        """Folders of checkpoints that the journal names: a replay needs them."""
-        return {record["checkpoint"] for record in list(self.journal.records) if record["kind"] == "load"}
+    def nearest(self, end: Link) -> Source | None:
+        """The copy nearest before a link, or on it: the fewest lessons are to be learned again from there. Checkpoints that do not
+        verify are named in the log and passed over."""
+        recent = self.recent.nearest(end)
+        found = None if recent is None else Source(recent[0], lambda: recent[1], Path("memory"))
+        for checkpoint in self.store.list():
+            link = self._link(checkpoint)
+            if link is None or not contains(end, link) or (found is not None and link.depth <= found.link.depth):
+                continue
+            problem = checkpoint.verify()
+            if problem:
+                log.warning("checkpoint=%s passed over: %s", checkpoint.folder.name, problem)
+                continue
+            found = Source(link, lambda c=checkpoint: Snapshot({part: c.part(part) for part in PARTS}, c.manifest), checkpoint.folder)
+        return found
 
-    def load(self, name: str) -> Checkpoint:
-        """Go back to a checkpoint by name: found to fit, then written in the journal, then done."""
-        checkpoint = self.store.find(name)
-        if not self._belongs(checkpoint):
-            raise BadRequest(f"name: the checkpoint {name} was made after another course of lessons than this journal's", "name")
-        put = self._fitting(checkpoint)
-        record = self.journal.append({"kind": "load", "time": time.time(), "checkpoint": checkpoint.folder.name,
-                                      "version": checkpoint.version})
-        self.history.note(record)
-        put()
-        self.versions.digest = self.model.digest()
-        return checkpoint
+    def standing_on(self) -> tuple[Checkpoint | None, int]:
+        """The newest checkpoint on the way to the present weights, not verified, and how many lessons came after it."""
+        end = self.history.end()
+        known = [(c, self._link(c)) for c in self.store.list()]
+        on_the_way = [(c, link) for c, link in known if link is not None and contains(end, link)]
+        if not on_the_way:
+            return None, len(lessons_of(end))
+        checkpoint, link = max(on_the_way, key=lambda each: (each[1].depth, each[0].seq))
+        return checkpoint, sum(each.item["kind"] == "lesson" for each in path(end, link))
 
-    def recover(self) -> Checkpoint | None:
-        """The newest checkpoint that verifies, then every lesson of the journal that it does not contain.
+    def _link(self, checkpoint: Checkpoint) -> Link | None:
+        """What the checkpoint is a copy of; None where it was made in the course of another journal: cut or put back from a copy, a
+        journal goes other ways."""
+        seq = checkpoint.seq
+        belongs = 1 <= seq <= self.journal.seq and checkpoint.manifest.get("mark") == self.journal.mark(seq)
+        return self.history.end(seq) if belongs else None
 
-        Returns the checkpoint that the weights stand on. ValueError in one sentence where the folder is another model's.
+    # -- learning again
+
+    def relearn(self, learner: Learner, start: Link | None, end: Link) -> Iterator[None]:
+        """Do again what lies between two links, with the lessons rehearsed that were rehearsed then."""
+        retracted = [record for record in self.journal.records if record["kind"] == "retract"]
+        for link in path(end, start):
+            for record in retracted:
+                if record["seq"] < link.at:
+                    learner.earlier.retract(record["lesson"])
+            try:
+                yield from learner.again(link.item)
+            except NotLearned as error:
+                if link.at == link.item["seq"]:
+                    raise
+                log.warning("%s, now that a lesson ahead of it is gone", error)
+        last, copied = end.item, start is end
+        if not copied and last["kind"] == "lesson" and end.at == last["seq"] and last["digest"] != learner.model.digest():
+            log.warning("lesson=%s relearned=other-digest: another machine or library learned it; the lessons hold, their bits differ",
+                        last["id"])
+
+    # -- the start
+
+    def recover(self) -> None:
+        """The nearest checkpoint that verifies, then every lesson of the journal that it does not contain.
+
+        ValueError in one sentence where the folder is another model's.
         """
-        digest, wish = self.model.digest(own=True), self.model.trains
+        model = self.learner.model
+        digest, wish = model.digest(own=True), model.trains
         if not self.journal.seq:
-            self.journal.append({"kind": "base", "time": time.time(), "model": self.model.name, "digest": digest,
-                                 "trains": asdict(wish),
-                                 "roles": self.model.roles.describe(), "tokenizer": self.model.tokenizer.digest})
+            self.journal.append({"kind": "base", "time": time.time(), "model": model.name, "digest": digest, "trains": asdict(wish),
+                                 "roles": model.roles.describe(), "tokenizer": model.tokenizer.digest})
         base = self.journal.records[0]
         if base["digest"] != digest:
             raise ValueError(f"{self.journal.path.parent} holds what was taught to another model ({base['model']}); "
                              "choose another folder with --data")
-        difference = self.model.roles.difference(Roles.from_description(base["roles"]))
+        difference = model.roles.difference(Roles.from_description(base["roles"]))
         if difference:
             raise ValueError(f"{self.journal.path.parent} was taught under other roles: {difference}")
-        trains = _trains(base, wish)
-        if trains != wish:
-            self.model.switch(trains)
-        current = self.store.newest(self._belongs)
-        start = 0 if current is None else current.seq
-        replayed, put = 0, None if current is None else self._fitting(current)
         for record in self.journal.records:
-            if record["seq"] > start and put is not None:
-                put = put()
             self.history.note(record)
             if record["kind"] == "lesson":
                 self.lessons.remember(record)
-            elif record["kind"] == "retract":
-                self.lessons.earlier.retract(record["lesson"])
-            if record["seq"] > start and record["kind"] == "load":
-                current = self._named(record["checkpoint"])
-                self._fitting(current)()
-            elif record["seq"] > start and record["kind"] == "lesson":
-                self.lessons.replay(record)
-                replayed += 1
-            elif record["seq"] > start and record["kind"] in trained.KINDS:
+            elif record["kind"] == "state" and record["of"] == "infer":
                 self._apply(record)
-            if record["kind"] == "state" and (record["seq"] > start or record["of"] == "infer"):
-                self._apply(record)
-        if put is not None:
-            put()
+        self.begin(self.learner)
+        end = self.history.end()
+        source = self.nearest(end)
+        if source is not None:
+            source.putting(self.learner)()
+        start = None if source is None else source.link
+        for _ in self.relearn(self.learner, start, end):
+            pass
+        for record in self.journal.records:
+            if record["kind"] == "retract":
+                self.learner.earlier.retract(record["lesson"])
         self._follow_config(wish)
-        self.versions.digest = self.model.digest()
-        log.info("version=%d checkpoint=%s replayed=%d", self.versions.number, current.name if current else "none", replayed)
-        return current
+        self._changed()
+        log.info("version=%d checkpoint=%s replayed=%d", self.history.version(), source.origin.name if source else "none",
+                 sum(link.item["kind"] == "lesson" for link in path(end, start)))
+
+    def begin(self, learner: Learner) -> None:
+        """A learner that was just made trains what was trained when the journal began."""
+        trains = _trains(self.journal.records[0], learner.model.trains)
+        if trains != learner.model.trains:
+            learner.model.switch(trains)
 
     def _follow_config(self, wish: Trains) -> None:
         """Where the config script asks for something else to be trained than it did at the last start, that is trained now."""
         asked = [r for r in self.journal.records if r["kind"] == "base" or (r["kind"] == "trains" and r["by_config"])]
         if _trains(asked[-1], wish) != wish:
-            record = self.trained.train(asdict(wish), by_config=True)
+            record = self.learner.trained.train(asdict(wish), by_config=True)
             self.history.note(record)
             self._apply(record)
 
-    def _belongs(self, checkpoint: Checkpoint) -> bool:
-        """Whether it was made in the course of this very journal: cut or put back from a copy, a journal goes other ways."""
-        seq = checkpoint.seq
-        return 1 <= seq <= self.journal.seq and checkpoint.manifest.get("mark") == self.journal.mark(seq)
+    # -- going back
 
-    def _named(self, folder: str) -> Checkpoint:
-        checkpoint = next((c for c in self.store.list() if c.folder.name == folder), None)
-        problem = f"{self.store.folder / folder} is missing" if checkpoint is None else checkpoint.verify()
-        if problem:
-            raise ValueError(f"the journal goes back to the checkpoint {folder}, which cannot be used: {problem}; put it back from a copy")
+    def load(self, name: str) -> Checkpoint:
+        """Go back to a checkpoint by name: found to fit, then written in the journal, then done."""
+        checkpoint = self.store.find(name)
+        link = self._link(checkpoint)
+        if link is None:
+            raise BadRequest(f"name: the checkpoint {name} was made after another course of lessons than this journal's", "name")
+        source = Source(link, lambda: Snapshot({part: checkpoint.part(part) for part in PARTS}, checkpoint.manifest), checkpoint.folder)
+        put = source.putting(self.learner)
+        self._go({"kind": "load", "checkpoint": checkpoint.folder.name, "version": checkpoint.version}, put, _nothing)
         return checkpoint
 
-    def _fitting(self, checkpoint: Checkpoint) -> Callable[[], None]:
-        """Find out whether it fits this program; the returned function makes it the present, and cannot fail."""
-        difference = self.model.roles.difference(Roles.from_description(checkpoint.manifest["roles"]))
-        if difference:
-            raise BadRequest(f"the checkpoint {checkpoint.name} was trained under other roles: {difference}", "name")
-        if checkpoint.manifest["tokenizer"] != self.model.tokenizer.digest:
-            raise BadRequest(f"the checkpoint {checkpoint.name} was trained with another tokenizer", "name")
-        kept, device = checkpoint.part("memory"), self.model.device
-        memory = State.from_named({name: t.to(device) for name, t in kept.items()}) if kept else None
-        parts = {part: checkpoint.part(part) for part in ("model", "adapters", "optimizer")}
-        put_weights = model_parts.putting(self.model, parts, checkpoint.manifest, checkpoint.folder)
+    def rollback(self, version: int) -> Generator[None, None, dict]:
+        """The weights of a version again, to the bit, and what the next lesson depends on. Yields between steps."""
+        seq = self.history.moment(version)
+        if seq is None:
+            raise NotFound(f"version: the weights never had version {version}", "version")
+        end, had = self.history.end(seq), lessons_of(self.history.end())
+        if end is not self.history.end():
+            put, back = yield from self._prepared(end)
+            self._go({"kind": "rollback", "to": seq, "version": version}, put, back)
+        ids = {record["id"] for record in lessons_of(end)}
+        return {"version": version, "left": [record["id"] for record in had if record["id"] not in ids]}
 
-        def put() -> None:
-            put_weights()
-            self.versions.number = checkpoint.version
-            self.versions.moved()
-            self.lessons.go_back(checkpoint.seq, memory, checkpoint.manifest["memory_version"])
+    def undo(self, lesson: str) -> Generator[None, None, dict]:
+        """Take one lesson out of the weights: those after it are learned again without it. Yields between steps."""
+        if not any(record["id"] == lesson for record in self.history.lessons()):
+            raise Conflict(f"lesson: {lesson} is not in the weights", "lesson")
+        end = self.history.undone(lesson, self.journal.seq + 2**32)  # later than every record: all that was retracted by now is
+        put, back = yield from self._prepared(end)
+        version = self.history.last + 1
+        self._go({"kind": "undo", "lesson": lesson, "version": version}, put, back)
+        return {"lesson": lesson, "version": version, "relearned": sum(link.at != link.item["seq"] for link in path(self.history.end()))}
 
-        return put
+    def _prepared(self, end: Link) -> Generator[None, None, tuple[Callable[[], None], Callable[[], None]]]:
+        """The weights of a link, ready: what puts them in place, and what takes them back if that cannot be written down."""
+        source = self.nearest(end)
+        if source is not None and source.link is end:
+            return source.putting(self.learner), _nothing
+        lessons = lessons_of(end)
+        if self.spare.has_room():
+            other = yield from self.spare.become(end, self)
+            put = self.learner.putting(other.take(self.carry_moments), lessons, Path("memory"))
+            self.spare.release()
+            return put, _nothing
+        if source is None:
+            raise Conflict("version: no checkpoint lies on the way to it, and there is no memory for a second model", "version",
+                           code="memory")
+        # In place, and without a pause: nobody may be answered with weights that are on their way.
+        had = self.learner.earlier.retracted.copy()
+        back = self.learner.putting(self.learner.take(moments=True), self.history.lessons(), Path("memory"))
+
+        def undo() -> None:
+            self.learner.earlier.retracted |= had
+            back()
+            self._changed()
+
+        try:
+            self.learner.earlier.retracted.clear()
+            source.putting(self.learner)()
+            for _ in self.relearn(self.learner, source.link, end):
+                pass
+        except BaseException:
+            undo()
+            raise
+        for id in had:
+            self.learner.earlier.retract(id)
+        return _nothing, undo
+
+    def _go(self, record: dict, put: Callable[[], None], back: Callable[[], None]) -> None:
+        """Write down that the weights are others now, and make them so."""
+        try:
+            record = self.journal.append({**record, "time": time.time()})
+        except OSError as error:
+            back()
+            raise EngineError(f"the journal cannot be written ({error.strerror or error}): nothing was changed", code="disk") from None
+        self.history.note(record)
+        put()
+        self._changed()
+        self.keep_recent()
+
+
+def _nothing() -> None:
+    """What is in place, or was not touched, needs nothing."""
 
 
 def _trains(record: dict, otherwise: Trains) -> Trains:

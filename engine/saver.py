@@ -6,49 +6,35 @@ One checkpoint is written at a time, as each holds a whole copy of the weights i
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-
-from torch import Tensor
 
 from engine.checkpoints import Checkpoint, Checkpoints
 from engine.errors import EngineError
+from engine.learner import Snapshot
 from engine.ticket import Ticket
 
 log = logging.getLogger("ouroboros.saver")
 AUTO = "auto"
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """What a checkpoint holds, at one moment: its parts, and the facts of its manifest."""
-
-    parts: dict[str, dict[str, Tensor]]
-    facts: dict
-
-
 class Saver:
-    """Writes checkpoints, and knows which one the present weights stand on (`current`).
-
-    `save`, `went_back` and `current` belong to the owner thread. `between` runs a function there between two lessons.
-    """
+    """Writes checkpoints. `save` belongs to the owner thread; `between` runs a function there between two lessons."""
 
     def __init__(self, store: Checkpoints, take: Callable[[], Snapshot], between: Callable[[Callable[[], None]], None],
-                 keep: int, wanted: Callable[[], set[str]], tell: Callable[[Checkpoint], None]):
+                 keep: int, tell: Callable[[Checkpoint], None]):
         self.store = store
-        self.current: Checkpoint | None = None
         self._take = take
         self._between = between
         self._keep = keep
-        self._wanted = wanted
         self._tell = tell
         self._thread = ThreadPoolExecutor(1, "saver")
         self._waiting: deque[tuple[str, Ticket]] = deque()
         self._writing = False
-        self._returns = 0
+        self._alarm: threading.Timer | None = None
 
     def save(self, name: str, ticket: Ticket | None = None) -> None:
         """Save the weights as they are now, or, while another checkpoint is written, as they are after that."""
@@ -56,20 +42,29 @@ class Saver:
             if ticket is not None:
                 self._waiting.append((name, ticket))
             return  # one without a ticket comes by itself again
-        began, returns, snapshot = time.perf_counter(), self._returns, self._take()
+        self._forget_alarm()
+        began, snapshot = time.perf_counter(), self._take()
         self._writing = True
-        self._thread.submit(self._write, name, snapshot, ticket, began, returns)
+        self._thread.submit(self._write, name, snapshot, ticket, began)
 
-    def went_back(self, checkpoint: Checkpoint) -> None:
-        """The weights are those of an earlier checkpoint now."""
-        self.current = checkpoint
-        self._returns += 1
+    def save_within(self, minutes: float) -> None:
+        """There is something that no checkpoint contains: save it within that time, if nobody does before."""
+        if minutes and self._alarm is None:
+            self._alarm = threading.Timer(60 * minutes, lambda: self._between(lambda: self.save(AUTO)))
+            self._alarm.daemon = True
+            self._alarm.start()
+
+    def _forget_alarm(self) -> None:
+        alarm, self._alarm = self._alarm, None
+        if alarm is not None:
+            alarm.cancel()
 
     def close(self) -> None:
         """Wait for what is being written."""
+        self._forget_alarm()
         self._thread.shutdown()
 
-    def _write(self, name: str, snapshot: Snapshot, ticket: Ticket | None, began: float, returns: int) -> None:
+    def _write(self, name: str, snapshot: Snapshot, ticket: Ticket | None, began: float) -> None:
         checkpoint = None
         try:
             checkpoint = self.store.write(name, snapshot.parts, snapshot.facts)
@@ -78,19 +73,17 @@ class Saver:
             if ticket is not None:
                 ticket.finish(told)
             else:
-                self.store.prune(AUTO, self._keep, self._wanted())
+                self.store.prune(AUTO, self._keep)
         except Exception as error:  # the writer of safetensors has errors of its own for a full disk
             log.error("save=%s failed: %s", name, error)
             if ticket is not None and checkpoint is None:
                 reason = getattr(error, "strerror", None) or str(error)
                 ticket.fail(EngineError(f"the checkpoint {name} cannot be written: {reason}", code="disk"))
         finally:
-            self._between(lambda: self._written(checkpoint, returns))
+            self._between(lambda: self._written(checkpoint))
 
-    def _written(self, checkpoint: Checkpoint | None, returns: int) -> None:
+    def _written(self, checkpoint: Checkpoint | None) -> None:
         self._writing = False
-        if checkpoint is not None and returns == self._returns:
-            self.current = checkpoint
         if checkpoint is not None:
             try:
                 self._tell(checkpoint)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from engine.conversations import Conversations
 from engine.errors import Conflict, EngineError
 from engine.history import History
-from engine.lessons import Lessons
+from engine.learner import Learner
 from engine.session import Sessions
 from engine.states import States
 from engine.ticket import Ticket
+from engine.versions import Versions
 from rwkv_models.state import State
 
 
 class StateActs:
     """The training memory (kind "train") and the beginning of chats ("infer"): saved, loaded, reset."""
 
-    def __init__(self, states: States, conversations: Conversations, sessions: Sessions, lessons: Lessons, history: History):
+    def __init__(self, states: States, conversations: Conversations, sessions: Sessions, learner: Learner, versions: Versions,
+                 history: History):
         self.states = states
         self.conversations = conversations
         self.sessions = sessions
-        self.lessons = lessons
+        self.learner = learner
+        self.versions = versions
         self.history = history
 
     def change(self, ticket: Ticket, body: dict) -> None:
@@ -31,7 +34,7 @@ class StateActs:
 
     def reset_memory(self) -> None:
         """Forget the training memory, where there is one."""
-        if self.lessons.memory is not None:
+        if self.learner.memory is not None:
             record = self.states.record("train", "reset")
             self.history.note(record)
             self.apply(record)
@@ -39,7 +42,7 @@ class StateActs:
     def apply(self, record: dict) -> None:
         """Do what a record says."""
         if record["of"] == "train":
-            self.lessons.memory, self.lessons.memory_version = self.states.compose(record), record.get("version", 0)
+            self.learner.remember(record)
         else:
             self.conversations.start = self.states.start(record)
 
@@ -47,9 +50,9 @@ class StateActs:
         """Keep the training memory, or the state after the last turn of a session, which may have to be read first."""
         name = body["name"]
         if body["kind"] == "train":
-            if self.lessons.memory is None:
+            if self.learner.memory is None:
                 raise Conflict("kind: there is no training memory: teach a lesson with keep_state first", "kind")
-            self._keep(ticket, name, self.lessons.memory, "train", self.lessons.memory_version, None)
+            self._keep(ticket, name, self.learner.memory, "train", self.learner.memory_version, None)
             return
         session = self.sessions.get(body["session"]) if "session" in body else self.conversations.latest
         if session is None or not session.turns:
@@ -60,7 +63,7 @@ class StateActs:
             try:
                 if state is None:
                     raise EngineError("the state could not be made; see the server's log")
-                self._keep(ticket, name, state, "infer", self.lessons.versions.number, tokens)
+                self._keep(ticket, name, state, "infer", self.versions.number, tokens)
             except EngineError as error:
                 ticket.fail(error)
 
@@ -68,9 +71,9 @@ class StateActs:
 
     def describe(self) -> dict:
         """The states on disk, and what the training memory and the beginning of chats are now."""
-        start, memory = self.conversations.start, self.lessons.memory
+        start, memory = self.conversations.start, self.learner.memory
         return {"states": [file.describe() for file in self.states.files.list()],
-                "train": None if memory is None else {"version": self.lessons.memory_version},
+                "train": None if memory is None else {"version": self.learner.memory_version},
                 "infer": None if start is None else start.describe()}
 
     def _keep(self, ticket: Ticket, name: str, state: State, kind: str, version: int, tokens: tuple[int, ...] | None) -> None:

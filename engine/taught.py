@@ -33,6 +33,10 @@ class Taught:
         """All that happened to a lesson, a session, or a turn of one (models.store_history.history)."""
         return self._read(lambda store: history(store, **asked))
 
+    def moment(self, as_of: str) -> int:
+        """The record of the journal that a moment is just after."""
+        return self._read(lambda store: store.moment(as_of))
+
     def query(self, text: str, format: str) -> tuple[str, bytes]:  # noqa: A002
         """The answer to a SPARQL query: its media type and its bytes."""
         self._wait()

@@ -270,6 +270,21 @@ def _review(record: dict, change: Change) -> Iterator[tuple]:
 def _load(record: dict, change: Change) -> Iterator[tuple]:
     yield from _stored(record["checkpoint"], record["version"], change)
     yield tx(change.seq), "loads", checkpoint(record["checkpoint"])
+    yield from _moved(change)
+
+
+def _rollback(record: dict, change: Change) -> Iterator[tuple]:
+    yield tx(change.seq), "returnsTo", tx(record["to"])
+    yield from _moved(change)
+
+
+def _undo(record: dict, change: Change) -> Iterator[tuple]:
+    yield tx(change.seq), "undoes", node("lesson", record["lesson"])
+    yield from _moved(change)
+
+
+def _moved(change: Change) -> Iterator[tuple]:
+    """Which lessons left the weights, and which came back."""
     for lesson in change.leaves:
         yield node("lesson", lesson), "inWeights", False
     for lesson in change.returns:
@@ -310,4 +325,5 @@ def _run_end(record: dict, change: Change) -> Iterator[tuple]:
 
 
 KINDS = {"turn": _turn, "correction": _correction, "branch": _branch, "forget": _forget, "lesson": _lesson, "retract": _retract,
-         "review": _review, "load": _load, "checkpoint": _checkpoint, "run": _run, "run_end": _run_end}
+         "review": _review, "load": _load, "rollback": _rollback, "undo": _undo, "checkpoint": _checkpoint,
+         "run": _run, "run_end": _run_end}

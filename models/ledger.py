@@ -12,6 +12,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import quote
 
+from models.course import Course, Link, apart, without
+
 
 class Shown(NamedTuple):
     """An answer or a correction that a turn shows or showed, by its name in the store and the digest of its text."""
@@ -73,8 +75,8 @@ class Ledger:
     def __init__(self):
         self.seq = 0
         self._time = 0.0
-        self._heads: list[str | None] = [None]  # the last lesson in the weights, by seq
-        self._before: dict[str, tuple[str | None, int]] = {}  # of a lesson: the one it stands on, and how many those are
+        self._course = Course()  # of the lessons in the weights, by their ids
+        self._taught: set[str] = set()
         self._weights_seq: int | None = None
         self._talks: dict[str, Talk] = {}
         self._forgotten: dict[str, int] = {}
@@ -87,7 +89,7 @@ class Ledger:
         if isinstance(when, (int, float)):
             self._time = max(self._time, when)
         change = Change(self.seq, self._time)
-        head = self._heads[-1]
+        head = self._course.end()
         try:
             kind = record["kind"]
             if kind in KINDS:
@@ -96,67 +98,69 @@ class Ledger:
                 change.understood = kind in PLAIN
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             change = Change(self.seq, self._time, understood=False)
-        self._heads.append(head)
+        self._course.note(self.seq, head)
         return change
 
     # -- the weights
 
-    def _base(self, record: dict, change: Change, head: str | None) -> str | None:
+    def _base(self, record: dict, change: Change, head: Link | None) -> Link | None:
         self._weigh(change, 0)
         change.understood = False  # nothing else of it has words of its own
         return head
 
-    def _lesson(self, record: dict, change: Change, head: str | None) -> str | None:
+    def _lesson(self, record: dict, change: Change, head: Link | None) -> Link | None:
         lesson = record["id"]
-        if lesson in self._before:
+        if lesson in self._taught:
             raise ValueError("taught twice")
         if record.get("session"):
             self._taught_in(record, change)
-        change.stands_on = head
-        self._before[lesson] = head, self._depth(head) + 1
+        change.stands_on = head and head.item
+        self._taught.add(lesson)
         self._weigh(change, record["version"])
-        return lesson
+        return Link.on(head, lesson, self.seq)
 
-    def _load(self, record: dict, change: Change, head: str | None) -> str | None:
-        target = self._at(record["checkpoint"])
-        change.leaves, change.returns = self._apart(head, target)
-        change.head = target
+    def _load(self, record: dict, change: Change, head: Link | None) -> Link | None:
+        return self._return(self._at(record["checkpoint"]), record, change, head)
+
+    def _rollback(self, record: dict, change: Change, head: Link | None) -> Link | None:
+        if not 0 <= record["to"] < self.seq:
+            raise ValueError("a return to a record that is not there")
+        return self._return(self._course.end(record["to"]), record, change, head)
+
+    def _undo(self, record: dict, change: Change, head: Link | None) -> Link | None:
+        lesson = record["lesson"]
+        change.leaves = [lesson]
+        self._weigh(change, record["version"])
+        return without(head, lambda other: other == lesson, self.seq)
+
+    def _return(self, target: Link | None, record: dict, change: Change, head: Link | None) -> Link | None:
+        """The weights are those of an earlier record. A lesson on both branches was learned anew on one of them, and stays."""
+        left, returned = ([link.item for link in links] for links in apart(head, target))
+        change.leaves = [lesson for lesson in left if lesson not in returned]
+        change.returns = [lesson for lesson in returned if lesson not in left]
+        change.head = target and target.item
         self._weigh(change, record["version"])
         return target
 
-    def _checkpoint(self, record: dict, change: Change, head: str | None) -> str | None:
-        change.head = self._at(record["folder"])
+    def _checkpoint(self, record: dict, change: Change, head: Link | None) -> Link | None:
+        at = self._at(record["folder"])
+        change.head = at and at.item
         return head
 
-    def _at(self, folder: str) -> str | None:
+    def _at(self, folder: str) -> Link | None:
         """The last lesson of a checkpoint `NAME@SEQ`."""
         seq = int(folder.rpartition("@")[2])
-        if not 0 <= seq < len(self._heads):
+        if not 0 <= seq < self.seq:
             raise ValueError(f"{folder} is of a record that is not there")
-        return self._heads[seq]
+        return self._course.end(seq)
 
     def _weigh(self, change: Change, version: int) -> None:
         change.weights, change.weights_before = version, self._weights_seq
         self._weights_seq = self.seq
 
-    def _depth(self, lesson: str | None) -> int:
-        return self._before[lesson][1] if lesson else 0
-
-    def _apart(self, left: str | None, right: str | None) -> tuple[list[str], list[str]]:
-        """The lessons of the one branch alone, and of the other alone, the last taught first."""
-        leaves, returns = [], []
-        while left != right:
-            if self._depth(left) >= self._depth(right):
-                leaves.append(left)
-                left = self._before[left][0]
-            else:
-                returns.append(right)
-                right = self._before[right][0]
-        return leaves, returns
-
     # -- conversations
 
-    def _turn(self, record: dict, change: Change, head: str | None) -> str | None:
+    def _turn(self, record: dict, change: Change, head: Link | None) -> Link | None:
         talk, number = self._place(record, change)
         shown = Shown(f"answer:{quote(str(record['id']), safe='')}", _digest(record["answer"]))
         for later in [n for n in talk.turns if n > number]:
@@ -164,7 +168,7 @@ class Ledger:
         self._show(talk, number, shown, change)
         return head
 
-    def _correction(self, record: dict, change: Change, head: str | None) -> str | None:
+    def _correction(self, record: dict, change: Change, head: Link | None) -> Link | None:
         talk, number = self._place(record, change)
         known = self._brought.get(record.get("lesson"))
         if known is not None and known[1] == change.turn:
@@ -189,7 +193,7 @@ class Ledger:
             self._show(talk, number, correction, change)
             self._brought[record["id"]] = correction.name, change.turn
 
-    def _branch(self, record: dict, change: Change, head: str | None) -> str | None:
+    def _branch(self, record: dict, change: Change, head: Link | None) -> Link | None:
         origin, number = self._talk(record["from"]), record["turn"]
         talk = self._talk(record["session"], change)
         talk.turns = {n: [shown[-1]] for n, shown in sorted(origin.turns.items()) if n <= number}
@@ -197,7 +201,7 @@ class Ledger:
         change.shared = [(n, shown[0].name) for n, shown in talk.turns.items()]
         return head
 
-    def _forget(self, record: dict, change: Change, head: str | None) -> str | None:
+    def _forget(self, record: dict, change: Change, head: Link | None) -> Link | None:
         self._talk(record["session"], change)
         del self._talks[record["session"]]
         self._forgotten[record["session"]] = self._forgotten.get(record["session"], 0) + 1
@@ -233,7 +237,7 @@ class Ledger:
 
 
 # Kinds whose meaning depends on the records before, and those that say it all themselves.
-KINDS = frozenset(("base", "lesson", "load", "checkpoint", "turn", "correction", "branch", "forget"))
+KINDS = frozenset(("base", "lesson", "load", "rollback", "undo", "checkpoint", "turn", "correction", "branch", "forget"))
 PLAIN = frozenset(("retract", "review", "run", "run_end"))
 
 

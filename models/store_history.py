@@ -9,7 +9,7 @@ from models.store import LessonStore, NotKnown
 from models.store_lessons import describe
 
 EVENTS = {"turn": "answered", "correction": "corrected", "lesson": "taught", "retract": "retracted", "review": "reviewed",
-          "load": "loaded", "branch": "branched", "forget": "forgotten"}
+          "load": "loaded", "rollback": "went back", "undo": "undone", "branch": "branched", "forget": "forgotten"}
 
 OF_A_MOMENT = ("seq", "time", "loss_now", "state", "in_weights")  # of a lesson's description, and not of its teaching
 
@@ -96,10 +96,11 @@ def _event(store: LessonStore, seq: int, touched: set[NamedNode]) -> dict:
         return event | {name: value for name, value in row.items() if value is not None and name not in OF_A_MOMENT}
     if kind == "review":
         return event | {"losses": {id: store.value(node("lesson", id), "loss", seq) for id in lessons}}
-    if kind == "load":
+    if kind in ("load", "rollback", "undo"):
         weighs = {id: store.value(node("lesson", id), "inWeights", seq) for id in lessons}
         left, returned = ([id for id, now in weighs.items() if now is wish] for wish in (False, True))
-        return event | {"checkpoint": store.value(store_loaded(store, seq), "folder", seq), "left": left, "returned": returned}
+        event |= {"version": store.value(tx(seq), "weights", seq), "left": left, "returned": returned}
+        return event | ({"checkpoint": store.value(store_loaded(store, seq), "folder", seq)} if kind == "load" else {})
     if kind == "retract":
         return event | {"lesson": lessons[0]}
     return event | _talk(store, seq, touched)

@@ -17,6 +17,7 @@ MAX_TEXT = 4_000_000
 MAX_LIST = 100_000
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Moment = Annotated[str, Field(min_length=1, max_length=64)]
 Key = Annotated[str, Field(pattern=KEY_PATTERN)]
 Role = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
@@ -91,6 +92,8 @@ class InferBody(Sourced, InferOptions):
     text: Text | None = None
     tokens: Tokens | None = None
     session: Name | None = Field(None, description="Keep the conversation and its state under this name.")
+    as_of: Annotated[int, Field(ge=0, lt=2**53)] | Annotated[float, Field(ge=0)] | Moment | None = Field(None, description=(
+        "Answer with the weights of an earlier moment: a version (17) or a time, as in /lessons. Not with a session."))
     stream: Stream = False
 
 
@@ -151,10 +154,23 @@ class ReviewBody(Strict):
     stream: Stream = False
 
 
+class RollbackBody(Strict):
+    """POST /rollback."""
+
+    version: int = Field(ge=0, lt=2**53, description="The version to go back to; lessons that it does not contain leave the weights.")
+
+
+class DiffQuery(Strict):
+    """GET /versions/diff."""
+
+    before: int = Field(ge=0, lt=2**53)
+    after: int = Field(ge=0, lt=2**53)
+
+
 class AsOf(Strict):
     """A question about the past: what is known now, or was at a moment."""
 
-    as_of: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(None, description=(
+    as_of: Moment | None = Field(None, description=(
         "A version of the weights (17), a time (epoch seconds, or 2026-11-24T15:00:00Z), or a transaction (tx:120)."))
 
 

@@ -10,7 +10,7 @@ from server.route import Call, Route
 def infer(engine, call: Call):
     """An answer of the model."""
     body: InferBody = call.body
-    return engine.infer(body.source(), *split(InferOptions, body, body.session))
+    return engine.infer(body.source(), *split(InferOptions, body, body.session), None if body.as_of is None else str(body.as_of))
 
 
 def train(engine, call: Call):

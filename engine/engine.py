@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from engine.breath import Breath
 from engine.bundle import Bundle
 from engine.checkpoints import Checkpoints, checked_name
 from engine.conversations import Conversations
@@ -119,7 +120,7 @@ class Engine:
     def start(self) -> None:
         """Begin to serve tickets, and go on with sets that were being taught when the program ended."""
         self.started = int(time.time())
-        self.owner.take_up([self.conversations, self.conversations.scoring, self.lessons])
+        self.owner.take_up([self.conversations, self.conversations.scoring, Breath(self.lessons, self.conversations, self.model)])
         self.owner.run(self.runs.recover)
 
     # -- how it is

@@ -277,6 +277,9 @@ class Save(Strict):
         "is replayed, which takes time."))
     keep: int = Field(5, ge=1, le=100_000, description=(
         "Most of these checkpoints kept; the oldest goes. Those saved by name are never removed."))
+    at_end_mb: int = Field(128, ge=0, le=1_000_000, description=(
+        "A checkpoint at the end of the program (SIGTERM), so that the next start has nothing to learn again, if one has at most this many "
+        "MB, counted as 6 bytes a parameter: it must be on the disk within the last seconds. 0 is never."))
 
 
 def is_loopback(host: str) -> bool:

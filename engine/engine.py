@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +59,7 @@ log = logging.getLogger("ouroboros.engine")
 OPEN_ANSWERS = 32
 PREFILL_SLICE = 256
 PROBE_TEXTS = 16
+BYTES_A_PARAMETER = 6  # of a checkpoint, at most: bf16 and its copy in fp32
 
 
 class Engine:
@@ -141,7 +143,7 @@ class Engine:
             digest = self.versions.digest if self.lessons.training else self._digest[1]
             current = self.saver.current
             ticket.finish({"version": self.versions.number, "digest": digest, "checkpoint": current.name if current else None,
-                           "lessons_since_checkpoint": max(0, self.versions.number - (current.version if current else 0))})
+                           "lessons_since_checkpoint": self._since_checkpoint()})
 
         self._on_owner(ticket, tell)
         return ticket.result(timeout=60)
@@ -385,6 +387,27 @@ class Engine:
         """All checkpoints, newest first."""
         return [c.describe() for c in self.past.store.list()]
 
+    def _since_checkpoint(self) -> int:
+        """Lessons that a start has to learn again."""
+        current = self.saver.current
+        return max(0, self.versions.number - (current.version if current else 0))
+
+    def _save_at_the_end(self) -> None:
+        """Spare the next start the lessons since the last checkpoint, where that can be on the disk in time."""
+        lessons, megabytes = self._since_checkpoint(), self.model.parameters * BYTES_A_PARAMETER >> 20
+        if lessons and megabytes > self.config.save.at_end_mb:
+            log.info("no checkpoint at the end: the next start learns %d lessons again, as one of %d MB is above save.at_end_mb = %d",
+                     lessons, megabytes, self.config.save.at_end_mb)
+        elif lessons and self._meet_no_lesson(lambda: self.saver.save(AUTO)):
+            self.saver.close()
+            self._meet_no_lesson(lambda: None)  # what is written has been told by then
+
+    def _meet_no_lesson(self, function: Callable[[], None], seconds: float = 1.0) -> bool:
+        """Run a function between two lessons; False where none ended in that time."""
+        done = threading.Event()
+        self.owner.call(lambda: self.lessons.exclusive(lambda: (function(), done.set())[1]))
+        return done.wait(seconds)
+
     def _weights_changed(self) -> None:
         self.versions.moved()
         self.versions.digest = self.model.digest()
@@ -426,13 +449,15 @@ class Engine:
         """On the owner thread: run a function when no lesson is in hand; its errors end the ticket."""
         self.lessons.exclusive(answering(ticket, function))
 
-    def close(self, grace: float = 5.0) -> None:
+    def close(self, grace: float = 5.0, save: bool = False) -> None:
         """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread.
 
-        No checkpoint is written: the journal has every lesson, and a large model would not be on the disk in time.
+        The journal has every lesson. `save`: with a checkpoint as well, if the model is not too large for one in time.
         """
         self.runs.stop()
         self.tickets.close(grace)
+        if save:
+            self._save_at_the_end()
         self.events.close()
         self.saver.close()
         self.owner.run(self.model.trainer.release)

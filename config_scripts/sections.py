@@ -26,8 +26,8 @@ class Model(Strict):
     """Which weights to load, and how they are kept."""
 
     file: str = Field("", description=(
-        "The weights, `.pth` or `.safetensors` in BlinkDL's layout; empty is the embedded model. Relative to the directory the "
-        "server starts in."))
+        "The weights, `.pth` (read with weights_only) or `.safetensors` in BlinkDL's layout; empty is the embedded model. Relative to the "
+        "directory the server starts in."))
     tokenizer: str = Field("auto", min_length=1, description=(
         "`auto`: the `tokenizer.json` beside the weights, else the World vocabulary. `world`: the World vocabulary, which every "
         "released RWKV-4 to RWKV-7 World and G1 file uses. Or the path of a JSON file of the `tokenizers` package."),

@@ -69,13 +69,14 @@ def test_an_answer_is_written_within_a_micro_step_and_the_lesson_learns_the_same
 def test_a_lesson_has_three_quarters_of_the_thread(fresh, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(breath, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    turns = []
+    turns, network = [], fresh.model.network
 
     class Answers:
         def __bool__(self):
             return True
 
         def step(self):
+            assert network.adapters.dropout.seed is None and network.pause is None
             turns.append(clock[0])
             clock[0] += 2.0
 
@@ -83,10 +84,16 @@ def test_a_lesson_has_three_quarters_of_the_thread(fresh, monkeypatch):
         training = True
 
         def step(self):
-            for _ in range(20):
-                clock[0] += 1.0
-                fresh.model.network.pause()
+            with network.dropout(5):
+                for _ in range(20):
+                    clock[0] += 1.0
+                    network.pause()
+                    assert network.adapters.dropout.seed == 5
 
+        def fail(self, error):
+            raise error
+
+    Answers.fail = Lessons.fail
     breathing = breath.Breath(Lessons(), Answers(), fresh.model)
     breathing.step()
     assert turns == [1.0, 9.0, 17.0, 25.0] and clock[0] == 28.0  # six seconds of work for two of writing

@@ -124,7 +124,7 @@ def main() -> int:
         print(f"token (kept in {token.path}): {token.value}", flush=True)
     while not stop.wait(0.5):  # a signal that the system gives to another thread wakes this one not; its handler runs here at the next look
         pass
-    engine.close()
+    engine.close(save=True)
     listener.stop(grace=1.0)
     leave(crew)
     return 0

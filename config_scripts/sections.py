@@ -26,8 +26,8 @@ class Model(Strict):
     """Which weights to load, and how they are kept."""
 
     file: str = Field("", description=(
-        "The weights, `.pth` or `.safetensors` in BlinkDL's layout; empty is the embedded model. Relative to the directory the "
-        "server starts in."))
+        "The weights, `.pth` (read with weights_only) or `.safetensors` in BlinkDL's layout; empty is the embedded model. Relative to the "
+        "directory the server starts in."))
     tokenizer: str = Field("auto", min_length=1, description=(
         "`auto`: the `tokenizer.json` beside the weights, else the World vocabulary. `world`: the World vocabulary, which every "
         "released RWKV-4 to RWKV-7 World and G1 file uses. Or the path of a JSON file of the `tokenizers` package."),
@@ -283,6 +283,9 @@ class Save(Strict):
     recent_memory_mb: int = Field(512, ge=0, le=10_000_000, description=(
         "Most memory for copies of the weights of recent versions, to which one goes back at once. A model of which not even two fit is "
         "not copied, and goes back by way of a checkpoint and the journal."))
+    at_end_mb: int = Field(128, ge=0, le=1_000_000, description=(
+        "A checkpoint at the end of the program (SIGTERM), so that the next start has nothing to learn again, if one has at most this many "
+        "MB, counted as 6 bytes a parameter: it must be on the disk within the last seconds. 0 is never."))
 
 
 def is_loopback(host: str) -> bool:

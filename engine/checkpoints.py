@@ -44,6 +44,13 @@ class Checkpoint:
     version: int
     manifest: dict
 
+    @classmethod
+    def read(cls, folder: Path) -> Checkpoint:
+        """What the manifest of a folder says. Raises OSError, ValueError, KeyError or TypeError where it is none."""
+        manifest = orjson.loads((folder / "manifest.json").read_bytes())
+        manifest["files"]["model.safetensors"]["bytes"]  # what every one has
+        return cls(folder, manifest["name"], manifest["seq"], manifest["version"], manifest)
+
     def verify(self) -> str | None:
         """None, or in one sentence why it cannot be trusted."""
         for file, fact in self.manifest["files"].items():
@@ -82,9 +89,7 @@ class Checkpoints:
         found = []
         for path in self.folder.glob("*@*/manifest.json"):
             try:
-                manifest = orjson.loads(path.read_bytes())
-                found.append(Checkpoint(path.parent, manifest["name"], manifest["seq"], manifest["version"], manifest))
-                manifest["files"]["model.safetensors"]["bytes"]  # what every one has
+                found.append(Checkpoint.read(path.parent))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("checkpoint=%s ignored: its manifest is not readable (%s)", path.parent, error)
         return sorted(found, key=lambda c: (c.seq, c.manifest["time"]), reverse=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from engine.breath import Breath
 from engine.bundle import Bundle
 from engine.checkpoints import Checkpoints, checked_name
 from engine.compared import Compared
@@ -61,6 +63,7 @@ log = logging.getLogger("ouroboros.engine")
 OPEN_ANSWERS = 32
 PREFILL_SLICE = 256
 PROBE_TEXTS = 16
+BYTES_A_PARAMETER = 6  # of a checkpoint, at most: bf16 and its copy in fp32
 
 
 class Engine:
@@ -136,7 +139,8 @@ class Engine:
     def start(self) -> None:
         """Begin to serve tickets, and go on with sets that were being taught when the program ended."""
         self.started = int(time.time())
-        self.owner.take_up([self.conversations, self.conversations.scoring, self.spare, self.lessons])
+        breath = Breath(self.lessons, self.conversations, self.model)
+        self.owner.take_up([self.conversations, self.conversations.scoring, self.spare, breath])
         self.owner.run(self.runs.recover)
 
     # -- how it is
@@ -454,6 +458,22 @@ class Engine:
         self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: guarded(ticket, steps())))
         return ticket
 
+    def _save_at_the_end(self) -> None:
+        """Spare the next start the lessons since the last checkpoint, where that can be on the disk in time."""
+        lessons, megabytes = self.past.standing_on()[1], self.model.parameters * BYTES_A_PARAMETER >> 20
+        if lessons and megabytes > self.config.save.at_end_mb:
+            log.info("no checkpoint at the end: the next start learns %d lessons again, as one of %d MB is above save.at_end_mb = %d",
+                     lessons, megabytes, self.config.save.at_end_mb)
+        elif lessons and self._meet_no_lesson(lambda: self.saver.save(AUTO)):
+            self.saver.close()
+            self._meet_no_lesson(lambda: None)  # what is written has been told by then
+
+    def _meet_no_lesson(self, function: Callable[[], None], seconds: float = 1.0) -> bool:
+        """Run a function between two lessons; False where none ended in that time."""
+        done = threading.Event()
+        self.owner.call(lambda: self.lessons.exclusive(lambda: (function(), done.set())[1]))
+        return done.wait(seconds)
+
     def _weights_changed(self) -> None:
         self.versions.number = self.past.history.version()
         self.versions.moved()
@@ -499,13 +519,15 @@ class Engine:
         """On the owner thread: run a function when no lesson is in hand; its errors end the ticket."""
         self.lessons.exclusive(answering(ticket, function))
 
-    def close(self, grace: float = 5.0) -> None:
+    def close(self, grace: float = 5.0, save: bool = False) -> None:
         """Take nothing new, wait up to `grace` seconds for what is open, cancel the rest, and end the thread.
 
-        No checkpoint is written: the journal has every lesson, and a large model would not be on the disk in time.
+        The journal has every lesson. `save`: with a checkpoint as well, if the model is not too large for one in time.
         """
         self.runs.stop()
         self.tickets.close(grace)
+        if save:
+            self._save_at_the_end()
         self.events.close()
         self.saver.close()
         self.owner.run(self.model.trainer.release)

@@ -17,6 +17,7 @@ from engine.group import check_alone
 from engine.live_model import LiveModel
 from rwkv_models.adapters import FactorAdapter, TimeState
 from rwkv_models.optimizer import Trainer
+from rwkv_models.rwkv7 import RWKV7
 from rwkv_models.trained import Trains, apply
 from rwkv_models.weights_file import WeightsError, fit
 
@@ -55,7 +56,7 @@ def putting(model: LiveModel, parts: Parts, described: dict, origin: Path) -> Ca
     """Find out whether the parts fit (WeightsError names the first that does not); the returned function makes them the model."""
     fitted = fit(model.network, parts["model"], origin)
     trains = trains_of(described["trains"])
-    adapters = [rebuilt(model, about, parts["adapters"], origin) for about in described["adapters"]]
+    adapters = [rebuilt(model.network, about, parts["adapters"], origin) for about in described["adapters"]]
     alike = trains == model.trains and described["adapters"] == describe(model)["adapters"]
     if not alike:
         check_alone(model.trainer)
@@ -93,9 +94,9 @@ def _lay(model: LiveModel, adapters: list[FactorAdapter | TimeState], trains: Tr
     model.trainer, model.trains = Trainer(network, recipe), trains
 
 
-def rebuilt(model: LiveModel, about: dict, tensors: dict[str, Tensor], origin: Path) -> FactorAdapter | TimeState:
+def rebuilt(network: RWKV7, about: dict, tensors: dict[str, Tensor], origin: Path) -> FactorAdapter | TimeState:
     """An adapter as `describe_adapter` told of it, with the values that `take` took."""
-    name, network = about["name"], model.network
+    name = about["name"]
     if about["kind"] == "state":
         adapter = TimeState(network, name)
     else:

@@ -98,7 +98,7 @@ class Trained:
         """Write an adapter to adapters/NAME in PEFT's layout, a tuned state to adapters/NAME/state.pth; the folder appears whole."""
         adapter = self._find(name)
         kept = model_parts.take(self.model, moments=False)["adapters"]
-        copy = model_parts.rebuilt(self.model, model_parts.describe_adapter(adapter), kept, Path(name))
+        copy = model_parts.rebuilt(self.model.network, model_parts.describe_adapter(adapter), kept, Path(name))
         final, temporary = self.folder / name, self.folder / f".{name}.new"
         if final.exists():
             raise Conflict(f"name: there is a folder adapters/{name} already; move it away first", "name")

@@ -6,6 +6,7 @@ Shape letters: B batch, T time, C channels, H heads, N size of a head (C = H*N),
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from rwkv_models.adapters import Adapters
 from rwkv_models.linear import Linear
+from rwkv_models.pause import pausing
 from rwkv_models.state import State
 from rwkv_models.wkv7 import wkv7
 
@@ -161,6 +163,7 @@ class RWKV7(nn.Module):
     adapters            what may be laid over its weights, by name
     quantized           None, or what the matrices of the blocks are stored as (rwkv_models/quantized.py)
     checkpoint_blocks   keep only what enters each block for the backward, and run the block again there
+    pause               None, or what is called before each block, in a forward and in its backward
     """
 
     family = "rwkv7"
@@ -175,6 +178,7 @@ class RWKV7(nn.Module):
         self.adapters = Adapters(self)
         self.quantized: str | None = None
         self.checkpoint_blocks = False
+        self.pause: Callable[[], None] | None = None
 
     def zero_state(self, batch: int = 1) -> State:
         """The state before anything was read."""
@@ -218,6 +222,8 @@ class RWKV7(nn.Module):
             keep_BT1 = (torch.arange(T, device=tokens_BT.device) < lengths_B.unsqueeze(1)).unsqueeze(2).to(x_BTC.dtype)
         new, again = [], self.checkpoint_blocks and torch.is_grad_enabled()
         for block, *layer_state in zip(self.blocks, state.att_shift, state.ffn_shift, state.wkv, strict=True):
+            if self.pause is not None:
+                x_BTC = pausing(x_BTC, self.pause)
             arguments = (x_BTC, *layer_state, v_first, lengths_B, keep_BT1)
             x_BTC, *layer_state, v_first = self._again_in_backward(block, arguments) if again else block(*arguments)
             new.append(layer_state)

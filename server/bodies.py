@@ -36,9 +36,15 @@ def relative_path(path: str) -> str:
     return path
 
 
+def one_way(schema: dict[str, Any], body: type[Sourced]) -> None:
+    """Say in a body's description that exactly one of its ways must be given; null is as good as absent."""
+    schema["oneOf"] = [{"required": [way], "properties": {way: {"not": {"type": "null"}}}} for way in body.ways]
+
+
 class Sourced(Strict):
     """A body that says what it is about in exactly one of several ways."""
 
+    model_config = ConfigDict(json_schema_extra=one_way)
     ways: ClassVar[tuple[str, ...]]
 
     @model_validator(mode="after")

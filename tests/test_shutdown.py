@@ -1,6 +1,7 @@
 """SIGTERM: nothing new is taken, what is open ends within its time, half a lesson is taken back, and the exit is 0 within ten seconds."""
 
 import json
+import signal
 import sys
 import time
 
@@ -45,10 +46,31 @@ def test_a_server_that_is_told_to_end_while_it_writes_and_learns(tmp_path, comma
     assert list(writing)[-1]["finish_reason"] == "cancelled"
     told = list(learning)[-1]
     assert not told["learned"] and "cancelled" in told["reason"] and told["version"] == 1
-    assert [event["event"] for event in listening][-2:] == ["refused", "end"]
+    assert [event["event"] for event in listening][-3:] == ["refused", "save", "end"]
     code = server.process.wait(30)
     assert code == 0 and (time.monotonic() - began < 10 or command is LAUNCHER), "the launcher looks at its processes when it likes"
     server.process.stdout.close()
     again = Server(tmp_path)
     assert http.get(again.url + "/weights").json()["digest"] == digest
     assert again.kill(15) == 0
+
+
+@pytest.mark.parametrize("config, replayed", [("", 0), ("[save]\nat_end_mb = 1\n", 1)], ids=["small", "large"])
+def test_a_checkpoint_at_the_end_spares_the_next_start_its_lessons(tmp_path, config, replayed):
+    script, data = tmp_path / "script.toml", tmp_path / "data"
+    script.write_text(config)
+    data.mkdir()
+    command = (*PYTHON, "--config", str(script))
+    server = Server(data, command)
+    http = requests.Session()
+    http.headers["Authorization"] = f"Bearer {(data / 'token').read_text().strip()}"
+    assert http.post(server.url + "/train", json={"messages": LESSON, "epochs": 1}, timeout=60).json()["learned"]
+    digest = http.get(server.url + "/weights").json()["digest"]
+    began = time.monotonic()
+    assert server.kill(signal.SIGTERM) == 0 and time.monotonic() - began < 10
+    again = Server(data, command)
+    weights = http.get(again.url + "/weights").json()
+    assert weights["lessons_since_checkpoint"] == replayed and weights["digest"] == digest
+    assert len(http.get(again.url + "/save").json()["checkpoints"]) == 1 - replayed
+    assert again.kill(signal.SIGTERM) == 0
+    assert len(list((data / "checkpoints").iterdir())) == 1 - replayed, "nothing is written twice, and nothing half"

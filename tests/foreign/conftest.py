@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -25,8 +27,8 @@ class Served:
         self.python = python
         self.home = data
 
-    def run(self, *command, timeout=300):
-        """Run a command of the clients' environment; returns what it printed. Nothing outside this machine is reachable or asked for."""
+    def run(self, *command, timeout=300, given=None):
+        """Run a command of the clients' environment; returns what it printed. `given`: its standard input. Nothing outside this machine is reachable or asked for."""
         environment = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR")}, "HOME": str(self.home),
             "OPENAI_BASE_URL": f"{self.url}/v1", "OPENAI_API_BASE": f"{self.url}/v1", "OPENAI_API_KEY": self.token, "SERVER": self.url,
@@ -34,13 +36,25 @@ class Served:
             "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(self.home / "hf"), "HF_EVALUATE_OFFLINE": "1", "OMP_NUM_THREADS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        done = subprocess.run([str(self.python), *command], capture_output=True, text=True, env=environment, timeout=timeout, cwd=HERE)
+        done = subprocess.run([str(self.python), *command], capture_output=True, text=True, env=environment, timeout=timeout, cwd=HERE,
+                              input=given)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         return done.stdout
 
-    def client(self, name, *arguments):
+    def client(self, name, *arguments, given=None):
         """Run a script of clients/, which prints one JSON value as its last line."""
-        return json.loads(self.run(str(HERE / "clients" / f"{name}.py"), *arguments).strip().splitlines()[-1])
+        return json.loads(self.run(str(HERE / "clients" / f"{name}.py"), *arguments, given=given).strip().splitlines()[-1])
+
+    def get(self, path):
+        """What the server says, as JSON."""
+        return requests.get(self.url + path, headers={"Authorization": f"Bearer {self.token}"}, timeout=60).json()
+
+    def end(self, how=signal.SIGTERM):
+        """Send the program a signal and wait for its end."""
+        self.process.send_signal(how)
+        code = self.process.wait(30)
+        self.process.stdout.close()
+        return code
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +74,4 @@ def served(python, tmp_path_factory):
     """One server for all clients."""
     running = Served(tmp_path_factory.mktemp("served"), python)
     yield running
-    running.process.terminate()
-    running.process.wait(30)
-    running.process.stdout.close()
+    running.end()

@@ -1,10 +1,15 @@
 """The API's description says what the routes do, docs/api.md is up to date, and the metrics are what Prometheus reads."""
 
 import html.parser
+import itertools
 
+import jsonschema_rs
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import ValidationError
 
 from server import api_page, openapi
+from server.bodies import Sourced, TrainBody
 from server.metrics import FIGURES
 from server.routes import ROUTES
 
@@ -90,3 +95,21 @@ def test_a_loss_that_is_not_there_yet_is_no_number(make_server, monkeypatch):
     figures = server.engine.figures()
     monkeypatch.setattr(server.engine, "figures", lambda: figures | {"last_loss": None})
     assert scrape(server)["ouroboros_last_loss"].samples[0].value != scrape(server)["ouroboros_last_loss"].samples[0].value
+
+
+@pytest.mark.parametrize("body", [route.body for route in ROUTES if route.body and issubclass(route.body, Sourced)])
+def test_exactly_one_way_is_asked_for_in_the_description_as_in_the_sentence(body):
+    """Of every choice of ways that are given, null or absent, the schema takes what the model takes."""
+    schema = body.model_json_schema(by_alias=True)
+    named = {"messages": [{"role": "user", "text": "x"}], "lessons": [{"messages": [{"role": "user", "text": "x"}]}], "text": "x",
+             "tokens": [[1]] if body is TrainBody else [1], "path": "a.org", "content": "x", "resume": "run-1"}
+    validator = jsonschema_rs.validator_for(schema)
+    for given in itertools.product([..., None, True], repeat=len(body.ways)):
+        value = {way: named[way] if what else None for way, what in zip(body.ways, given, strict=True) if what is not ...}
+        if value.get("content"):
+            value["name"] = "set"
+        try:
+            taken = bool(body.model_validate(value))
+        except ValidationError:
+            taken = False
+        assert taken == validator.is_valid(value) == (given.count(True) == 1), value

@@ -1,5 +1,6 @@
 # make run     sets up what is missing and starts the server on port 3000:  make run ARGS="--config config_scripts/rwkv7-2.9b.toml"
 # make test    sets up what is missing and runs the tests:                  make test ARGS="tests/engine -x"
+# make test-gpu  runs the tests of all kernels on this machine's GPU, and fails where there is none
 # make bench   prints the tables of the benchmarks
 # make clean   removes caches and benchmark output; never data, models or the virtual environment
 
@@ -15,7 +16,10 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 # ninja, and whatever else is started by name, is the one installed here.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help run test bench clean
+# Whatever is compiled for a GPU, or computed differently there.
+GPU_TESTS := $(addprefix tests/rwkv_models/test_, wkv7_triton.py fused.py graph_decode.py cuda.py alone.py)
+
+.PHONY: help run test test-gpu bench clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -24,6 +28,10 @@ run: $(RUNTIME)
 
 test: $(TESTING)
 	python -m pytest $(ARGS)
+
+test-gpu: $(TESTING)
+	@python -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "make test-gpu: torch sees no GPU here")'
+	python -m pytest $(GPU_TESTS) $(ARGS)
 
 bench: $(TESTING)
 	python -m bench $(ARGS)

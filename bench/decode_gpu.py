@@ -1,18 +1,17 @@
 """Decoding speed on a GPU: steps as CUDA graphs against the network in torch, on random weights in bf16.
 
     python -m bench.decode_gpu [1.5B] [2.9B] [7.2B]
-    python -m bench.decode_gpu check        the same of 2.9B and 1.5B with fewer batches, each way to start kernels; ends after 90 s
+    python -m bench.decode_gpu check        the same of 2.9B and 1.5B with fewer batches; ends after 90 s
 
-First whether both say the same. Then, for each size, batch and `early` (decode_step.EARLY): `step`, what a caller of GraphDecode.step
+First whether both say the same. Then, for each size and batch: `step`, what a caller of GraphDecode.step
 waits for, logits in the host's memory; `graph`, the kernels alone between CUDA events; `start`, how long the host takes to start it; tokens
 a second by `step`; its share of what the card could do if it only read the weights and moved the state once, as fast as it copies. Then
 where the time goes, kernel by kernel, by torch's profiler. Last, products with the matrices of all layers in turn, by several blocks
-(outputs/inputs/warps/stages/blocks fetched ahead/parts) and by torch's own.
+(outputs/inputs/warps/stages/parts) and by torch's own.
 """
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -33,13 +32,10 @@ from rwkv_models.rwkv7 import RWKV7, Shape
 SHAPES = {"1.5B": Shape(24, 2048, 65536), "2.9B": Shape(32, 2560, 65536), "7.2B": Shape(32, 4096, 65536)}
 BATCHES = {"1.5B": (1, 8, 32, 64), "2.9B": (1, 2, 4, 8, 16, 32, 64), "7.2B": (1, 8, 32)}
 ROUNDS = 30
-WAYS = (0, 2, 1)
-"""decode_step.EARLY, to be compared."""
-ONE = [{"BM": BM, "BK": BK, "num_warps": warps, "num_stages": 1, "AHEAD": 0} for BM, BK, warps in (
+ONE = [{"BM": BM, "BK": BK, "num_warps": warps, "num_stages": 1} for BM, BK, warps in (
     (2, 512, 2), (4, 512, 2), (2, 512, 1), (1, 512, 2), (2, 1024, 4), (2, 1024, 2), (1, 1024, 4), (2, 2048, 8))]
-SOME = [dict(zip(("BM", "BK", "num_warps", "num_stages", "AHEAD", "S"), values, strict=True)) for values in (
-    (64, 128, 4, 4, 0, None), (64, 128, 4, 3, 0, None), (64, 64, 4, 6, 0, None), (32, 128, 4, 4, 0, None), (128, 128, 4, 3, 0, None),
-    (64, 128, 4, 3, 0, 1))]
+SOME = [dict(zip(("BM", "BK", "num_warps", "num_stages", "S"), values, strict=True)) for values in (
+    (64, 128, 4, 4, None), (64, 128, 4, 3, None), (64, 64, 4, 6, None), (32, 128, 4, 4, None), (128, 128, 4, 3, None), (64, 128, 4, 3, 1))]
 SECONDS = 85
 """After which `check` begins nothing more."""
 
@@ -73,12 +69,11 @@ def apart(a: Tensor, b: Tensor) -> float:
 
 
 @torch.no_grad()
-def check(batches: tuple[int, ...], ways: tuple[int, ...]) -> None:
+def check(batches: tuple[int, ...]) -> None:
     """Print how far the graph and torch's bf16 are from fp32 after some steps, and from each other."""
     network, truth = random_network(Shape(4, 2560, 8192)), random_network(Shape(4, 2560, 8192)).float()
     print("\ncorrectness, 4 layers of 2560, 12 steps: ‖·‖ relative to fp32 | same best token | the same bits again")
-    for rows, way in itertools.product(batches, ways):
-        decode_step.EARLY = way
+    for rows in batches:
         graph = GraphDecode(network)
         ours, theirs, exact = network.zero_state(rows), network.zero_state(rows), truth.zero_state(rows)
         same, again = 0.0, True
@@ -96,7 +91,7 @@ def check(batches: tuple[int, ...], ways: tuple[int, ...]) -> None:
         far = [max(apart(a, b) for a, b in zip(s.wkv, exact.wkv, strict=True)) for s in (ours, theirs)]
         off, plain_off = apart(mine, wanted), apart(plain, wanted)
         verdict = "right" if off < 1.2 * plain_off and far[0] < 1.2 * far[1] and again else "WRONG"
-        print(f"  rows {rows:2} early {way}: {verdict} | logits ours {off:.4f} torch {plain_off:.4f} | state ours {far[0]:.4f} "
+        print(f"  rows {rows:2}: {verdict} | logits ours {off:.4f} torch {plain_off:.4f} | state ours {far[0]:.4f} "
               f"torch {far[1]:.4f} | between {apart(mine, plain):.4f} | {same:.2f} | {again}", flush=True)
 
 
@@ -141,16 +136,14 @@ def bandwidth() -> float:
 
 
 @torch.no_grad()
-def speed(name: str, network: RWKV7, copies: float, batches: tuple[int, ...], ways: tuple[int, ...],
-          late: Callable[[str], bool]) -> None:
+def speed(name: str, network: RWKV7, copies: float, batches: tuple[int, ...], late: Callable[[str], bool]) -> None:
     """Print the table of one size."""
     weights = sum(p.nbytes for p in network.parameters()) - network.emb.weight.nbytes
     print(f"\n{name}: {weights / 1e9:.2f} GB of weights a step, {copies / weights:.0f} steps/s at most")
-    print("rows early record s  step ms graph ms start us  tokens/s of most  torch ms")
-    for rows, way in itertools.product(batches, ways):
-        if late(f"{rows} rows, early {way}"):
+    print("rows record s  step ms graph ms start us  tokens/s of most  torch ms")
+    for rows in batches:
+        if late(f"{rows} rows"):
             continue
-        decode_step.EARLY = way
         graph, now, state = GraphDecode(network), tokens(network, rows, 1), network.zero_state(rows)
         begin = time.perf_counter()
         _, state = graph.step(now, state, into=state)
@@ -164,11 +157,11 @@ def speed(name: str, network: RWKV7, copies: float, batches: tuple[int, ...], wa
             starts.append(time.perf_counter() - begin)
             torch.cuda.synchronize()
         plain = float("nan")
-        if rows in (1, 64) and way == ways[0]:
+        if rows in (1, 64):
             there, past = now.cuda()[:, None], network.zero_state(rows)
             plain = wall(lambda there=there, past=past: network(there, past, head="last")[0].float().cpu(), 5)
         most = (weights + rows * 2 * 4 * network.shape.layers * network.shape.channels * network.shape.head_size) / copies * 1e3
-        print(f"{rows:4} {way:5} {recorded:8.2f} {step:8.3f} {kernels:8.3f} {median(starts) * 1e6:8.0f} {rows / step * 1e3:9.0f} "
+        print(f"{rows:4} {recorded:8.2f} {step:8.3f} {kernels:8.3f} {median(starts) * 1e6:8.0f} {rows / step * 1e3:9.0f} "
               f"{most / step:7.2f} {plain:9.2f}", flush=True)
     graph = GraphDecode(network)
     graph.step(tokens(network, 1, 1), network.zero_state(1))
@@ -180,8 +173,7 @@ def speed(name: str, network: RWKV7, copies: float, batches: tuple[int, ...], wa
 
 @torch.no_grad()
 def parts(network: RWKV7, rows: int) -> None:
-    """Print microseconds and count of each kernel in a step, none starting before the one ahead is done."""
-    decode_step.EARLY = 0
+    """Print microseconds and count of each kernel in a step."""
     step = DecodeStep(network, network.zero_state(rows), rows)
     step.tokens.fill_(5)
     graph = as_graph(step.launch)
@@ -226,9 +218,9 @@ def products(network: RWKV7, rows: int, settings: list[dict]) -> None:
             def launch(one=one, S=S, sums=sums, weights=weights, x=x, M=M, K=K, BB=BB):
                 for weight in weights:
                     decode_kernels.multiply[(triton.cdiv(M, one["BM"]) * S,)](
-                        weight, x, sums, rows, M=M, K=K, S=S, SQUARED=False, BB=BB, EARLY=0, PRECISION="tf32", **one)
+                        weight, x, sums, rows, M=M, K=K, S=S, SQUARED=False, BB=BB, PRECISION="tf32", **one)
 
-            label = "/".join(str(one[key]) for key in ("BM", "BK", "num_warps", "num_stages", "AHEAD")) + f"/{S}"
+            label = "/".join(str(one[key]) for key in ("BM", "BK", "num_warps", "num_stages")) + f"/{S}"
             try:
                 line.append(f"{label} {rate(events(as_graph(launch).replay, 8))}" + ("" if apart(sums.sum(0), wanted) < 2e-3 else " WRONG"))
             except Exception as error:  # a block that the card has no room for
@@ -242,8 +234,8 @@ def main() -> None:
         print("decode_gpu: no CUDA device here, nothing to measure")
         return
     print(f"card={torch.cuda.get_device_name()} torch={torch.__version__} triton={triton.__version__} rounds={ROUNDS}")
-    chosen, quick = decode_step.EARLY, sys.argv[1:] == ["check"]
-    ways, names = (WAYS if quick else (chosen,)), (["2.9B", "1.5B"] if quick else sys.argv[1:] or [*SHAPES])
+    quick = sys.argv[1:] == ["check"]
+    names = (["2.9B", "1.5B"] if quick else sys.argv[1:] or [*SHAPES])
     began, everything = time.monotonic(), (1, 2, 4, 8, 16, 32, 64)
 
     def late(what: str) -> bool:
@@ -253,11 +245,11 @@ def main() -> None:
             print(f"left out, as time is up: {what}", flush=True)
         return over
 
-    check((1, 2, 8, 64) if quick else everything, ways)
+    check((1, 2, 8, 64) if quick else everything)
     copies = bandwidth()
     print(f"\na large copy moves {copies / 1e12:.2f} TB/s")
     for name in names:
-        speed(name, random_network(SHAPES[name]), copies, (1, 8, 64) if quick else BATCHES[name], ways, late)
+        speed(name, random_network(SHAPES[name]), copies, (1, 8, 64) if quick else BATCHES[name], late)
         torch.cuda.empty_cache()
     if "2.9B" in names:
         network = random_network(SHAPES["2.9B"])

@@ -5,46 +5,15 @@ sum over K, which different programs make and the next kernel adds up, in a fixe
 Pointers end in _p. Blocks: BM outputs, BB rows of the batch (1: products on the plain units, else on the matrix units), BK inputs.
 The parameters are in the network's dtype, and so is what enters a matrix; everything else between kernels is fp32.
 
-EARLY: 0, a kernel starts when the one before it is done; else while that one still runs: 1, once all its programs have begun; 2, once
-all have asked for what they read. That this is no race: what precedes _wait in a kernel reads parameters, and in mix and remember the
-state of the layer, and writes nothing. No kernel of the step writes parameters; a piece of state is written by the one program that reads
-it, after it has. What follows _wait finds all earlier kernels done and what they wrote, not only the one before: each of its programs came
-to an end, so each had passed its own _wait, so the one before that was done, and so on back to the step's first, which starts when all
-ahead of it is done: what fills the slots and the tokens, and the last replay. So every program must call _wait, on every path, and touch
-no buffer of the step above it. In the machine code for sm_90 all loads stay on the side of the wait on which they are written here.
 """
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
-from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 LOG_DECAY_LIMIT = tl.constexpr(-0.6065306597126334)
 TINY = tl.constexpr(1e-12)  # below which a direction is none, as torch's normalize has it
-
-
-@triton.jit
-def _wait(EARLY: tl.constexpr):
-    """From here on, what earlier kernels wrote is there."""
-    if EARLY == 1:
-        gdc_launch_dependents()
-    if EARLY > 0:
-        gdc_wait()
-
-
-@triton.jit
-def _asked(EARLY: tl.constexpr):
-    """All that the program reads is under way: the next kernel may start."""
-    if EARLY == 2:
-        gdc_launch_dependents()
-
-
-@triton.jit
-def _fetch(p, EARLY: tl.constexpr):
-    """Have the lines at these addresses brought to the L2 cache."""
-    if EARLY > 0:
-        tl.inline_asm_elementwise("prefetch.global.L2 [$1]; mov.b32 $0, 0;", "=r,l", [p.to(tl.int64)], tl.int32, is_pure=False, pack=1)
 
 
 @triton.jit
@@ -73,7 +42,7 @@ def _mixed(i: tl.constexpr, mix_C, y_C, to_past_C, out_p, row, B, c, exists, C: 
 
 @triton.jit(do_not_specialize=["B"])
 def mix(x_p, part_p, w_p, b_p, shift_p, r_p, w_mix_p, k_p, v_p, a_p, g_p, out_p, B,
-        C: tl.constexpr, BC: tl.constexpr, S: tl.constexpr, MIXES: tl.constexpr, EPS: tl.constexpr, EARLY: tl.constexpr):
+        C: tl.constexpr, BC: tl.constexpr, S: tl.constexpr, MIXES: tl.constexpr, EPS: tl.constexpr):
     """x += its S parts; y = norm(x); the shift state becomes y; out [MIXES, B, C] = y + (shift - y) * mix. A program a row.
 
     MIXES: 6 (in the order r, w, k, v, a, g), 1 (the one at r_p), or 0: out [B, C] = y.
@@ -91,11 +60,9 @@ def mix(x_p, part_p, w_p, b_p, shift_p, r_p, w_mix_p, k_p, v_p, a_p, g_p, out_p,
         v_C = tl.load(v_p + c, mask=exists, other=0.0)
         a_C = tl.load(a_p + c, mask=exists, other=0.0)
         g_C = tl.load(g_p + c, mask=exists, other=0.0)
-    _wait(EARLY)
     x_C = tl.load(x_p + at, mask=exists, other=0.0)
     for s in tl.static_range(S):
         x_C += tl.load(part_p + s * B * C + at, mask=exists, other=0.0)
-    _asked(EARLY)
     if S > 0:
         tl.store(x_p + at, x_C, mask=exists)
     y_C = _normalised(x_C, exists, w_C, b_C, C, EPS)
@@ -114,7 +81,7 @@ def mix(x_p, part_p, w_p, b_p, shift_p, r_p, w_mix_p, k_p, v_p, a_p, g_p, out_p,
 
 
 @triton.jit
-def _rows_once(W_p, x_p, block, part, M, K: tl.constexpr, S: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, EARLY: tl.constexpr):
+def _rows_once(W_p, x_p, block, part, M, K: tl.constexpr, S: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
     """W[block] x for one x [K], over the part's share of K → [BM, 1]. Two blocks of W are always under way."""
     STEPS: tl.constexpr = K // S // BK
     tl.static_assert(STEPS * BK * S == K)
@@ -122,37 +89,29 @@ def _rows_once(W_p, x_p, block, part, M, K: tl.constexpr, S: tl.constexpr, BM: t
     at = m[:, None] * K + k[None, :]
     w_MK = tl.load(W_p + at)
     next_MK = tl.load(W_p + at + BK) if STEPS > 1 else w_MK
-    _wait(EARLY)
     sum_MK = tl.zeros([BM, BK], tl.float32)
     for i in tl.static_range(STEPS):
         after_MK = tl.load(W_p + at + (i + 2) * BK) if i + 2 < STEPS else next_MK
         x_1K = tl.load(x_p + i * BK + k[None, :]).to(tl.float32)
         sum_MK += w_MK.to(tl.float32) * x_1K
         w_MK, next_MK = next_MK, after_MK
-    _asked(EARLY)
     return tl.sum(sum_MK, 1)[:, None]
 
 
 @triton.jit
 def _rows(W_p, x_p, B, block, part, M, K: tl.constexpr, S: tl.constexpr,
-          BM: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
+          BM: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, PRECISION: tl.constexpr):
     """W[block] x^T for x [B, K], over the part's share of K → [BM, BB]."""
     if BB == 1:
-        sum_MB = _rows_once(W_p, x_p, block, part, M, K, S, BM, BK, EARLY)
+        sum_MB = _rows_once(W_p, x_p, block, part, M, K, S, BM, BK)
     else:
         tl.static_assert(K % (S * BK) == 0)
         m, b, k = tl.minimum(block * BM + tl.arange(0, BM), M - 1), tl.arange(0, BB), part * (K // S) + tl.arange(0, BK)
-        line = part * (K // S) + tl.arange(0, BK // 64 if BK > 64 else 1) * 64
-        for i in tl.static_range(AHEAD):
-            if (i + 1) * BK * S <= K:
-                _fetch(W_p + m[:, None] * K + line[None, :] + i * BK, EARLY)
-        _wait(EARLY)
         sum_MB = tl.zeros([BM, BB], tl.float32)
         for i in range(K // S // BK):
             w_MK = tl.load(W_p + m[:, None] * K + k[None, :] + i * BK)
             x_KB = tl.load(x_p + b[None, :] * K + k[:, None] + i * BK, mask=b[None, :] < B, other=0.0)
             sum_MB = tl.dot(w_MK, x_KB, sum_MB, input_precision=PRECISION)
-        _asked(EARLY)
     return sum_MB
 
 
@@ -164,7 +123,7 @@ def _store_rows(out_p, sum_MB, B, block, M, BM: tl.constexpr, BB: tl.constexpr):
 
 @triton.jit
 def _low(W_p, x_p, low_p, first, part, B, K: tl.constexpr, R, S: tl.constexpr,
-         BR: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
+         BR: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, PRECISION: tl.constexpr):
     """low [S, B, R] = x W for W [K, R]: the BR columns from the first on, and one part."""
     tl.static_assert(K % (S * BK) == 0)
     r, k, b = first + tl.arange(0, BR), part * (K // S) + tl.arange(0, BK), tl.arange(0, BB)
@@ -172,25 +131,19 @@ def _low(W_p, x_p, low_p, first, part, B, K: tl.constexpr, R, S: tl.constexpr,
     out_p = low_p + part * R * B
     if BB == 1:
         w_KR = tl.load(W_p + at)
-        _wait(EARLY)
         sum_KR = tl.zeros([BK, BR], tl.float32)
         for i in tl.static_range(K // S // BK):
             next_KR = tl.load(W_p + at + (i + 1) * BK * R) if (i + 2) * BK * S <= K else w_KR
             x_K1 = tl.load(x_p + k[:, None] + i * BK).to(tl.float32)
             sum_KR += w_KR.to(tl.float32) * x_K1
             w_KR = next_KR
-        _asked(EARLY)
         tl.store(out_p + r, tl.sum(sum_KR, 0))
     else:
-        for i in tl.static_range(K // S // BK):
-            _fetch(W_p + k * R + first + i * BK * R, EARLY)
-        _wait(EARLY)
         sum_BR = tl.zeros([BB, BR], tl.float32)
         for i in range(K // S // BK):
             w_KR = tl.load(W_p + at + i * BK * R)
             x_BK = tl.load(x_p + b[:, None] * K + k[None, :] + i * BK, mask=b[:, None] < B, other=0.0)
             sum_BR = tl.dot(x_BK, w_KR, sum_BR, input_precision=PRECISION)
-        _asked(EARLY)
         tl.store(out_p + b[:, None] * R + r[None, :], sum_BR, mask=b[:, None] < B)
 
 
@@ -198,7 +151,7 @@ def _low(W_p, x_p, low_p, first, part, B, K: tl.constexpr, R, S: tl.constexpr,
 def project(x_p, r_p, k_p, v_p, w1_p, a1_p, g1_p, v1_p, rkv_p, low_p, B, C: tl.constexpr,
             RW: tl.constexpr, RA: tl.constexpr, RG: tl.constexpr, RV: tl.constexpr, S: tl.constexpr, LOW_S: tl.constexpr,
             BM: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, BR: tl.constexpr, LOW_BK: tl.constexpr,
-            AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
+            PRECISION: tl.constexpr):
     """From the six mixes x [6, B, C]: rkv [3, S, B, C], and the first halves of the low-rank pairs w, a, g, v, each low [LOW_S, B, R].
 
     The programs of the low ranks come first, as theirs is the longest way for the fewest bytes.
@@ -215,7 +168,7 @@ def project(x_p, r_p, k_p, v_p, w1_p, a1_p, g1_p, v1_p, rkv_p, low_p, B, C: tl.c
         elif r >= RW:
             r, W_p, R, which = r - RW, a1_p, RA, 4
         _low(W_p, x_p + which * plane, low_p + LOW_S * B * (program // LOW_S * BR - r), r, program % LOW_S, B, C, R, LOW_S,
-             BR, BB, LOW_BK, EARLY, PRECISION)
+             BR, BB, LOW_BK, PRECISION)
     else:
         W_p, which, matrix, program = r_p, 0, (program - LOW) // EACH, (program - LOW) % EACH
         if matrix == 1:
@@ -223,7 +176,7 @@ def project(x_p, r_p, k_p, v_p, w1_p, a1_p, g1_p, v1_p, rkv_p, low_p, B, C: tl.c
         elif matrix == 2:
             W_p, which = v_p, 3
         block, part = program // S, program % S
-        sum_MB = _rows(W_p, x_p + which * plane, B, block, part, C, C, S, BM, BB, BK, AHEAD, EARLY, PRECISION)
+        sum_MB = _rows(W_p, x_p + which * plane, B, block, part, C, C, S, BM, BB, BK, PRECISION)
         _store_rows(rkv_p + (matrix * S + part) * plane, sum_MB, B, block, C, BM, BB)
 
 
@@ -243,7 +196,7 @@ def _between(low_p, at, exists, kind, plane, S: tl.constexpr):
 @triton.jit(do_not_specialize=["B"])
 def widen(low_p, w2_p, a2_p, g2_p, v2_p, w0_p, a0_p, v0_p, out_p, B, C: tl.constexpr,
           RW: tl.constexpr, RA: tl.constexpr, RG: tl.constexpr, RV: tl.constexpr, S: tl.constexpr,
-          BR: tl.constexpr, BB: tl.constexpr, BC: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
+          BR: tl.constexpr, BB: tl.constexpr, BC: tl.constexpr, PRECISION: tl.constexpr):
     """The second halves of the low-rank pairs, for BC channels and BB rows of one of them.
 
     out [4, B, C]: the decay, the in-context rate a, the gate g, and how far v goes towards the first layer's (not in layer 0).
@@ -261,20 +214,14 @@ def widen(low_p, w2_p, a2_p, g2_p, v2_p, w0_p, a0_p, v0_p, out_p, B, C: tl.const
     low_p += S * before * B
     if BB == 1:  # the whole pair at once, BR being at least its rank
         W_RC = tl.load(W_p + r[:, None] * C + c[None, :], mask=(r[:, None] < R) & (c[None, :] < C), other=0.0)
-        _wait(EARLY)
         low_R = _between(low_p, r, r < R, kind, R, S)
-        _asked(EARLY)
         sum_BC = tl.sum(W_RC.to(tl.float32) * low_R[:, None], 0)[None, :]
     else:
-        for i in range(R // BR):
-            _fetch(W_p + (i * BR + r) * C + tl.program_id(1) * BC, EARLY)
-        _wait(EARLY)
         sum_BC = tl.zeros([BB, BC], tl.float32)
         for i in range(R // BR):
             W_RC = tl.load(W_p + (i * BR + r)[:, None] * C + c[None, :], mask=c[None, :] < C, other=0.0)
             low_BR = _between(low_p, b[:, None] * R + i * BR + r[None, :], b[:, None] < B, kind, R * B, S)
             sum_BC = tl.dot(low_BR.to(W_RC.dtype), W_RC, sum_BC, input_precision=PRECISION)
-        _asked(EARLY)
     if kind != 2:
         sum_BC = tl.sigmoid(sum_BC + bias_C[None, :])
     if kind == 0:
@@ -292,7 +239,7 @@ def _summed(part_p, at, plane, S: tl.constexpr):
 
 @triton.jit(do_not_specialize=["B"])
 def remember(rkv_p, wide_p, first_p, k_k_p, k_a_p, r_k_p, w_p, b_p, state_p, out_p, B, C: tl.constexpr, H: tl.constexpr, N: tl.constexpr,
-             S: tl.constexpr, FIRST: tl.constexpr, EPS: tl.constexpr, EARLY: tl.constexpr):
+             S: tl.constexpr, FIRST: tl.constexpr, EPS: tl.constexpr):
     """The state of one head and row takes one token in; out [B, C] = (norm(state r) + bonus) * g. FIRST: v is kept for later layers."""
     row, head = tl.program_id(0) // H, tl.program_id(0) % H
     n, c, plane = tl.arange(0, N), head * N + tl.arange(0, N), B * C
@@ -300,14 +247,12 @@ def remember(rkv_p, wide_p, first_p, k_k_p, k_a_p, r_k_p, w_p, b_p, state_p, out
     state_VK = tl.load(state_p + place)
     k_k_N, k_a_N = tl.load(k_k_p + c).to(tl.float32), tl.load(k_a_p + c).to(tl.float32)
     r_k_N, w_N, b_N = tl.load(r_k_p + c).to(tl.float32), tl.load(w_p + c).to(tl.float32), tl.load(b_p + c).to(tl.float32)
-    _wait(EARLY)
     r_N, k_N, v_N = _summed(rkv_p, at, plane, S), _summed(rkv_p + S * plane, at, plane, S), _summed(rkv_p + 2 * S * plane, at, plane, S)
     decay_N, a_N, g_N = tl.load(wide_p + at), tl.load(wide_p + plane + at), tl.load(wide_p + 2 * plane + at)
     if FIRST:
         tl.store(first_p + at, v_N)
     else:
         v_N += (tl.load(first_p + at) - v_N) * tl.load(wide_p + 3 * plane + at)
-    _asked(EARLY)
     kk_N = k_N * k_k_N
     kk_N = kk_N / tl.maximum(tl.sqrt(tl.sum(kk_N * kk_N, 0)), TINY)
     k_N = k_N * (1 + (a_N - 1) * k_a_N)
@@ -323,10 +268,10 @@ def remember(rkv_p, wide_p, first_p, k_k_p, k_a_p, r_k_p, w_p, b_p, state_p, out
 
 @triton.jit(do_not_specialize=["B"])
 def multiply(W_p, x_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constexpr, SQUARED: tl.constexpr,
-             BM: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, AHEAD: tl.constexpr, EARLY: tl.constexpr, PRECISION: tl.constexpr):
+             BM: tl.constexpr, BB: tl.constexpr, BK: tl.constexpr, PRECISION: tl.constexpr):
     """out [S, B, M] = x W^T in S parts, for W [M, K] and x [B, K]; SQUARED: max(., 0)^2 of it, with S = 1."""
     block, part = tl.program_id(0) // S, tl.program_id(0) % S
-    sum_MB = _rows(W_p, x_p, B, block, part, M, K, S, BM, BB, BK, AHEAD, EARLY, PRECISION)
+    sum_MB = _rows(W_p, x_p, B, block, part, M, K, S, BM, BB, BK, PRECISION)
     if SQUARED:
         sum_MB = tl.maximum(sum_MB, 0.0, propagate_nan=tl.PropagateNan.ALL)
         sum_MB = sum_MB * sum_MB

@@ -16,10 +16,9 @@ from rwkv_models.state import State
 INTERPRETED = triton.knobs.runtime.interpret
 # Blocks of each kind of product, and how its kernel is started. One row of a batch goes through the plain units, which nothing but memory
 # holds up; more rows go through the matrix units, in blocks of 16, 32 or 64. Measured on an H200 (docs/LOG.md).
-ONE_ROW = {"BM": 2, "BK": 1024, "AHEAD": 0, "num_stages": 1}
-ROWS = {"BM": 64, "BK": 128, "AHEAD": 4, "num_warps": 4, "num_stages": 3}
+ONE_ROW = {"BM": 2, "BK": 1024, "num_stages": 1}
+ROWS = {"BM": 64, "BK": 128, "num_warps": 4, "num_stages": 3}
 PROGRAMS, PARTS = 256, 8  # with fewer programs than these, a product is split in parts, of which there are at most so many
-EARLY = 0  # whether a kernel starts before the one ahead is done (rwkv_models/decode_kernels.py), on cards that can
 
 
 def block_of(size: int, limit: int) -> int:
@@ -41,8 +40,6 @@ class DecodeStep:
 
     def __init__(self, network: RWKV7, slots: State, B: int):
         self.network, self.slots, self.B = network, slots, B
-        on_gpu = slots.wkv[0].is_cuda
-        self.early = EARLY if on_gpu and torch.cuda.get_device_capability(slots.wkv[0].device)[0] >= 9 else 0
         shape, like = network.shape, slots.att_shift[0]
         C, self.dtype = shape.channels, like.dtype
         self.rows = 1 if B == 1 else max(16, triton.next_power_of_2(B))
@@ -75,11 +72,10 @@ class DecodeStep:
         return settings | {"S": parts_of(triton.cdiv(M, settings["BM"]), K, settings["BK"]), "BB": self.rows}
 
     def _start(self, kernel, programs: int | tuple[int, ...], *arguments, **settings) -> None:
-        """Launch, before the kernel ahead is done where the card can."""
-        settings = {"EARLY": self.early, "PRECISION": self.precision, **settings}
+        """Launch with the settings that this kernel knows."""
+        settings = {"PRECISION": self.precision, **settings}
         constants = {name: value for name, value in settings.items() if name in kernel.arg_names or name.startswith("num_")}
-        early = kernel is not kernels.enter and self.early > 0  # that one follows a copy and not a kernel
-        kernel[programs if isinstance(programs, tuple) else (programs,)](*arguments, self.B, launch_pdl=early, **constants)
+        kernel[programs if isinstance(programs, tuple) else (programs,)](*arguments, self.B, **constants)
 
     def launch(self) -> None:
         """Start all kernels of the step."""

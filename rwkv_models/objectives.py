@@ -17,10 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from rwkv_models import pointwise
 from rwkv_models.batch import Batch
 from rwkv_models.spans import even_spans
 
 SLICE_LOGITS = 2**23  # logits of one slice: 128 positions of a vocabulary of 65,536, 32 MiB in fp32
+SLICES = 8  # are enough: a long text has larger ones, as each reads the whole matrix and adds to its whole gradient
 
 
 def likelihood(logits_KV: Tensor, targets_K: Tensor) -> Tensor:
@@ -53,12 +55,14 @@ def position_losses(network, hidden_KC: Tensor, batch: Batch, chosen_BT: Tensor)
 
     def losses(hidden_KC: Tensor, part: slice) -> Tensor:
         logits_KV = network.head(hidden_KC)
+        if old_KV is None and not batch.unlikely and pointwise.implementation(logits_KV) is not pointwise:
+            return pointwise.implementation(logits_KV).likelihood(logits_KV, targets_K[part])
         logits_KV = logits_KV.to(torch.promote_types(logits_KV.dtype, torch.float32))
         if old_KV is not None:
             return divergence(logits_KV, old_KV[part])
         return (unlikelihood if batch.unlikely else likelihood)(logits_KV, targets_K[part])
 
-    spans = even_spans(len(targets_K), max(2, SLICE_LOGITS // network.shape.vocabulary))
+    spans = even_spans(len(targets_K), max(2, SLICE_LOGITS // network.shape.vocabulary, len(targets_K) // SLICES))
     for part in (slice(*span) for span in spans):
         if len(spans) > 1 and torch.is_grad_enabled():
             yield part, checkpoint(losses, hidden_KC[part], part, use_reentrant=False, preserve_rng_state=False)

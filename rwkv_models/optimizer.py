@@ -136,6 +136,11 @@ class Trainer:
         self.recipe = recipe
         self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=self._config(dtype, bucket_size(groups)))
         self.network = self.engine.module
+        if recipe.zero_stage in (1, 2):
+            # DeepSpeed would ask of each gradient whether it is finite, which takes half of a step's time on a GPU. The norm, which it
+            # takes next and refuses alike, is not finite where one gradient is not.
+            seen = torch.zeros(1, dtype=torch.bool, device=self._smallest.device)
+            self.engine.optimizer.has_overflow_partitioned_grads_serial = lambda: seen
         self._adam: torch.optim.Optimizer = self.engine.basic_optimizer
         self._begin_moments()
 

@@ -11,18 +11,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rwkv_models.adapters import Adapters
 from rwkv_models.linear import Linear
 from rwkv_models.pause import pausing
+from rwkv_models.pointwise import implementation
 from rwkv_models.state import State
 from rwkv_models.wkv7 import wkv7
 
 GROUP_NORM_EPS = 64e-5
-LOG_DECAY_LIMIT = -math.exp(-0.5)  # decays lie in (exp(-exp(-0.5)), 1) = (0.545, 1)
 
 
 @dataclass(frozen=True)
@@ -54,15 +53,14 @@ class Shape:
         return self.channels // self.head_size
 
 
-def _read_and_last(shift_BC: Tensor, x_BTC: Tensor, lengths_B: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Token shift: each token's predecessor [B, T, C], and the last token read [B, C] (of row i: token lengths[i] - 1)."""
-    if x_BTC.shape[1] == 1 and lengths_B is None:
-        return shift_BC.unsqueeze(1), x_BTC[:, 0]
-    with_past = torch.cat((shift_BC.unsqueeze(1), x_BTC), dim=1)
+def _last(shift_BC: Tensor, x_BTC: Tensor, lengths_B: Tensor | None) -> Tensor:
+    """The last token read [B, C]: of row i token lengths[i] - 1, or what came before where a row has none."""
     if lengths_B is None:
-        return with_past[:, :-1], x_BTC[:, -1].clone()  # not a view: a kept state would keep all T tokens alive
+        if x_BTC.shape[1] == 1:
+            return x_BTC[:, 0]
+        return x_BTC[:, -1].clone()  # not a view: a kept state would keep all T tokens alive
     rows = torch.arange(x_BTC.shape[0], device=x_BTC.device)
-    return with_past[:, :-1], with_past[rows, lengths_B]
+    return torch.where((lengths_B == 0).unsqueeze(1), shift_BC, x_BTC[rows, (lengths_B - 1).clamp(min=0)])
 
 
 class TimeMix(nn.Module):
@@ -87,35 +85,21 @@ class TimeMix(nn.Module):
         """Returns (y_BTC, last x_BC, v_first_BTC, new wkv_BHNN)."""
         B, T, C = x_BTC.shape
         H, N = self.heads, self.head_size
-        previous, last_BC = _read_and_last(shift_BC, x_BTC, lengths_B)
-        mixes = torch.cat((self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g)).unsqueeze(1)
-        xr, xw, xk, xv, xa, xg = torch.addcmul(x_BTC, previous - x_BTC, mixes).unbind(0)
-
-        r = self.receptance(xr)
-        k = self.key(xk)
-        v = self.value(xv)
-        w = LOG_DECAY_LIMIT * torch.sigmoid((self.w0 + torch.tanh(xw @ self.w1) @ self.w2).to(wkv_BHNN.dtype))
-        a = torch.sigmoid(self.a0 + (xa @ self.a1) @ self.a2)
+        between = implementation(x_BTC, N)
+        mixes = torch.cat((self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g)).view(6, C)
+        xr, xw, xk, xv, xa, xg = between.shift_mix(x_BTC, shift_BC, mixes)
+        r, k, v = self.receptance(xr), self.key(xk), self.value(xv)
+        w = torch.tanh(xw @ self.w1) @ self.w2
+        a = (xa @ self.a1) @ self.a2
         g = torch.sigmoid(xg @ self.g1) @ self.g2
-        kk = F.normalize((k * self.k_k).view(B, T, H, N), dim=-1)
-        k = k * (1 + (a - 1) * self.k_a)
-        if self.layer == 0:
-            v_first_BTC = v
-        else:
-            v = v + (v_first_BTC - v) * torch.sigmoid(self.v0 + (xv @ self.v1) @ self.v2)
-
-        def heads(x_BTC):
-            return x_BTC.view(B, T, H, N)
-
-        b = kk * heads(a)
-        decay, keys, erase = w, k, kk
-        if keep_BT1 is not None:  # a padding token neither decays, writes nor erases: the state passes it unchanged
-            decay, keys = w * keep_BT1, k * keep_BT1
-            erase = kk * keep_BT1.unsqueeze(-1)
-        y, wkv_BHNN = wkv7(heads(r), heads(decay), heads(keys), heads(v), -erase, b, wkv_BHNN)
-        y = self.ln_x(y.reshape(B * T, C)).view(B, T, C)
-        bonus = (heads(r * k) * self.r_k).sum(dim=-1, keepdim=True) * heads(v)
-        return self.output((y + bonus.view(B, T, C)) * g), last_BC, v_first_BTC, wkv_BHNN
+        first = self.layer == 0
+        towards, v0 = (None, None) if first else ((xv @ self.v1) @ self.v2, self.v0)
+        decay, key, value, erase, write = between.prepare(
+            k, v, w, a, towards, None if first else v_first_BTC, keep_BT1, self.w0, self.a0, v0, self.k_k, self.k_a, H, wkv_BHNN.dtype)
+        heads = lambda x_BTC: x_BTC.view(B, T, H, N)  # noqa: E731
+        y, wkv_BHNN = wkv7(heads(r), heads(decay), heads(key), heads(value), heads(erase), heads(write), wkv_BHNN)
+        out = between.finish(y.reshape(B, T, C), r, key, value, g, self.ln_x.weight, self.ln_x.bias, self.r_k, self.ln_x.eps)
+        return self.output(out), _last(shift_BC, x_BTC, lengths_B), v if first else v_first_BTC, wkv_BHNN
 
 
 class ChannelMix(nn.Module):
@@ -126,12 +110,13 @@ class ChannelMix(nn.Module):
         self.x_k = nn.Parameter(torch.zeros(1, 1, shape.channels))
         self.key = Linear(shape.channels, shape.ffn)
         self.value = Linear(shape.ffn, shape.channels)
+        self.head_size = shape.head_size
 
     def forward(self, x_BTC, shift_BC, lengths_B):
         """Returns (y_BTC, last x_BC)."""
-        previous, last_BC = _read_and_last(shift_BC, x_BTC, lengths_B)
-        mixed = torch.addcmul(x_BTC, previous - x_BTC, self.x_k)
-        return self.value(torch.relu(self.key(mixed)).square()), last_BC
+        between = implementation(x_BTC, self.head_size)
+        (mixed,) = between.shift_mix(x_BTC, shift_BC, self.x_k.view(1, -1))
+        return self.value(between.squared_relu(self.key(mixed))), _last(shift_BC, x_BTC, lengths_B)
 
 
 class Block(nn.Module):

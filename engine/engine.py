@@ -90,7 +90,8 @@ class Engine:
         rehearsal = Rehearsal(general[PROBE_TEXTS:], train.replay, train.general, train.general_tokens)
         self.lessons = Lessons(
             self.model, self.versions, self.journal, history, rehearsal,
-            Probe(self.model.network, general[:PROBE_TEXTS]), self.tickets.tally, self.events, self._after_lesson)
+            Probe(self.model.network, general[:PROBE_TEXTS]), self.tickets.tally, self.events, config.checks,
+            self._after_lesson)
         self.kept = Sessions(data / "sessions")
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
         cache = StateCache(config.infer.state_memory_mb * 2**20, data / "spilled", config.infer.state_disk_mb * 2**20)

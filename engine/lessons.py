@@ -8,16 +8,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from engine.earlier import Earlier
+from engine.checks import Checks
+from engine.earlier import Earlier, samples_of
 from engine.errors import BadRequest, Busy, Conflict, EngineError
 from engine.events import Events
+from engine.greedy import Greedy
 from engine.history import History
 from engine.journal import Journal
 from engine.lesson_run import LessonRun
 from engine.live_model import LiveModel
+from engine.neighbours import Neighbours
 from engine.plan import Plan
 from engine.probe import Probe
 from engine.rehearsal import Rehearsal
@@ -29,6 +33,7 @@ from models.sample import Sample
 from rwkv_models.state import State
 
 log = logging.getLogger("ouroboros.lessons")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Job:
     key: str | None = None
     dry_run: bool = False
     preview: bool = False
+    checks: bool = False
     tickets: list[Ticket] = field(default_factory=list)
     extra: dict = field(default_factory=dict)
     on_learned: Callable[[], dict] | None = None
@@ -62,13 +68,15 @@ class Lessons:
     """The queue of lessons, the one in hand, and all that were learned. A kind of work of the owner thread."""
 
     def __init__(self, model: LiveModel, versions: Versions, journal: Journal, history: History, rehearsal: Rehearsal, probe: Probe,
-                 tally: Tally, events: Events, after: Callable[[], None]):
+                 tally: Tally, events: Events, bounds, after: Callable[[], None]):
+        """`bounds`: the section [checks]."""
         self.model = model
         self.versions = versions
         self.journal = journal
         self.history = history
         self.rehearsal = rehearsal
         self.probe = probe
+        self.bounds = bounds
         self.earlier = Earlier()
         self.memory: State | None = None  # the training memory
         self.memory_version = 0  # of the weights that made it
@@ -136,7 +144,7 @@ class Lessons:
 
     def _learn(self, job: Job) -> Iterator[None]:
         self.training = not job.dry_run
-        run = LessonRun(self.model.trainer, job.samples, job.plan, self.rehearsal, self.earlier.samples, self.memory)
+        run = self._run(job.samples, job.plan)
         try:
             result = yield from (self._dry(job) if job.dry_run else self._teach(job, run))
         except Exception as error:
@@ -171,7 +179,14 @@ class Lessons:
         began, stamp = time.time(), self.versions.stamp
         probe_before = self.probe.loss(stamp) if job.probed else 0.0
         yield
+        greedy = Greedy(self.model.network, self.model.template)
+        neighbours = Neighbours(greedy, self.model.template)
+        checks = Checks(greedy, neighbours, self.bounds) if job.checks else None
         try:
+            held = yield from neighbours.of(job.facts["source"], job.plan.near)
+            run.held = [neighbour.sample for neighbour in held]
+            if checks is not None:
+                checks = yield from self._beside(job, checks.before(job.facts["source"], held, lambda: job.cancelled))
             yield from self._steps(job, run)
             if run.learned:
                 digest = yield from self.model.digesting()
@@ -184,7 +199,21 @@ class Lessons:
             return self._result(job, run, 0.0)
         self.versions.digest = digest
         yield
-        return self._result(job, run, self._afterwards(job, probe_before))
+        drift, told = self._afterwards(job, probe_before), None
+        if checks is not None:
+            told = yield from self._beside(job, checks.after(self.earlier, job.facts["id"], job.plan.seed))
+        return self._result(job, run, drift) | {"checks": told}
+
+    def _beside(self, job: Job, steps: Generator[None, None, Result]) -> Generator[None, None, Result | None]:
+        """Steps that are no part of the lesson: what goes wrong in them does not harm it."""
+        try:
+            return (yield from steps)
+        except Exception:
+            log.exception("lesson=%s could not be checked", job.facts["id"])
+            return None
+
+    def _run(self, samples: list[Sample], plan: Plan, held: list[Sample] = ()) -> LessonRun:
+        return LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier.samples, self.memory, held, self.earlier.held)
 
     def _steps(self, job: Job, run: LessonRun) -> Iterator[None]:
         taken = 0
@@ -205,6 +234,7 @@ class Lessons:
         record = {"kind": "lesson", "time": began, "version": self.versions.number + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
                   "samples": [s.describe() for s in job.samples],
+                  **({"held": [s.describe() for s in run.held]} if run.held else {}),
                   "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": digest}
         try:
             if job.cancelled:
@@ -220,7 +250,7 @@ class Lessons:
         self.history.note(record)
         self.versions.number += 1
         self.versions.moved()
-        self.earlier.add(record["id"], job.samples)
+        self.earlier.add(record["id"], job.samples, run.held)
         self._remember_state(job.plan.keep_state, run.state)
 
     def _afterwards(self, job: Job, probe_before: float) -> float | None:
@@ -260,9 +290,9 @@ class Lessons:
 
     def replay(self, record: dict) -> None:
         """Learn a lesson of the journal again, as it was learned; the same machine gives the same weights to the bit."""
-        samples = [Sample.from_description(s) for s in record["samples"]]
+        samples, held = samples_of(record)
         plan = Plan(**record["plan"])
-        run = LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier.samples, self.memory)
+        run = self._run(samples, plan, held)
         for _ in run.steps():
             pass
         if not run.learned:
@@ -271,7 +301,7 @@ class Lessons:
             log.warning("lesson=%s replayed=other-digest: another machine or library learned it; the lesson holds, its bits differ",
                         record["id"])
         self.remember(record)
-        self.earlier.add(record["id"], samples)
+        self.earlier.add(record["id"], samples, held)
         self.versions.number = record["version"]
         self._remember_state(plan.keep_state, run.state)
         self.versions.moved()

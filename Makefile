@@ -1,6 +1,7 @@
 # make run     sets up what is missing and starts the server on port 3000:  make run ARGS="--config config_scripts/rwkv7-2.9b.toml"
 # make test    sets up what is missing and runs the tests:                  make test ARGS="tests/engine -x"
 # make bench   prints the tables of the benchmarks
+# make bench-teaching   teaches facts to a server and asks what sticks:     make bench-teaching ARGS="--facts 10 --seeds 0,1"
 # make clean   removes caches and benchmark output; never data, models or the virtual environment
 
 VENV := .venv
@@ -15,7 +16,7 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 # ninja, and whatever else is started by name, is the one installed here.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help run test bench clean
+.PHONY: help run test bench bench-teaching clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -27,6 +28,9 @@ test: $(TESTING)
 
 bench: $(TESTING)
 	python -m bench $(ARGS)
+
+bench-teaching: $(TESTING)
+	python -m bench.teaching $(ARGS)
 
 clean:
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator, Sequence
 from engine.earlier import Earlier
 from engine.greedy import ROWS, Greedy
 from engine.neighbours import ANSWER, Neighbour, Neighbours
-from models.sample import Sample
 
 
 class Clock:
@@ -66,7 +65,7 @@ class Checks:
         """The neighbours that are answered otherwise now, each with the answer; as far as the old answer was written."""
         if not self.near:
             return []
-        same = self._greedy.says([_asked(n.sample) for n in self.near])
+        same = self._greedy.says([n.sample for n in self.near])
         yield
         others = [n for n, stayed in zip(self.near, same, strict=True) if not stayed]
         # Not cut short by the clock: the answers have a bound of their own, and half of one would be no answer.
@@ -83,7 +82,7 @@ class Checks:
             if self._clock.over():
                 break
             rows = drawn[first : first + ROWS]
-            said = self._greedy.says([_asked(sample) for _, sample in rows])
+            said = self._greedy.says([sample for _, sample in rows])
             asked += len(rows)
             forgotten += [id for (id, _), known in zip(rows, said, strict=True) if not known]
             yield
@@ -93,9 +92,3 @@ class Checks:
         """The old answer as a lesson; what was said before it is read."""
         said = [{"role": m.role, "text": m.text, "no_loss": True} for m in neighbour.question.messages]
         return {"messages": [*said, {"role": self._greedy.role, "text": self._greedy.text(neighbour.answer)}]}
-
-
-
-def _asked(sample: Sample) -> tuple[Sequence[int], Sequence[float]]:
-    """The last answer of a sample: what greedy decoding must write after all that stands before it."""
-    return sample.tokens, [float(i in sample.answer) for i in range(len(sample.tokens))]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 import torch
 from torch import Tensor
 
+from models.sample import Sample
 from models.template import Template
 from models.text_stream import TextStream
 from rwkv_models.batch import Batch
@@ -17,8 +18,6 @@ from rwkv_models.spans import even_spans
 
 ROWS = 16  # samples read side by side
 CTX_LEN = 512
-Asked = tuple[Sequence[int], Sequence[float]]
-"""Tokens, and a weight other than 0 for each that is to be the likeliest in its place."""
 
 
 class Greedy:
@@ -63,16 +62,19 @@ class Greedy:
         return "".join([*pieces, stream.flush()]).strip()
 
     @torch.no_grad()
-    def says(self, asked: Sequence[Asked]) -> list[bool]:
-        """Whether every token with a weight is the likeliest one after those before it: what greedy decoding would write, then."""
+    def says(self, samples: Sequence[Sample]) -> list[bool]:
+        """Whether every token of a sample's last answer is the likeliest one after those before it, which is what greedy decoding
+        would write. The samples are read side by side."""
+        asked = [(s.tokens, [float(i in s.answer) for i in range(len(s.tokens))]) for s in samples]
         batch, state = Batch.of(asked, self.network.emb.weight.device), None
-        right_B = torch.ones(len(asked), dtype=torch.bool)
+        right_B = torch.ones(len(samples), dtype=torch.bool)
         for start, stop in even_spans(batch.length, CTX_LEN):
             part = batch.span(start, stop)
             hidden_BTC, state = self.network(part.inputs_BT, state, part.lengths_B, head="none")
             chosen_BT = part.weights_BT != 0
             if chosen_BT.any():
-                right_K = self._vocabulary(self.network.head(hidden_BTC[chosen_BT])).argmax(dim=1) == part.targets_BT[chosen_BT]
+                logits_KV = self._vocabulary(self.network.head(hidden_BTC[chosen_BT]))
+                right_K = logits_KV.argmax(dim=1) == part.targets_BT[chosen_BT]
                 right_B[chosen_BT.nonzero()[:, 0][~right_K].cpu()] = False
         return right_B.tolist()
 

@@ -132,8 +132,8 @@ def test_says_tells_what_greedy_decoding_writes(server, greedy):
     prompts = [template.prompt([Message("user", text)]) for text in ("What is a cat?", "Tell me a story.", "Who are you?")]
     written = server.engine.owner.run(lambda: drained(greedy.answers(prompts, 12)))
     for prompt, answer in zip(prompts, written, strict=True):
-        right = ([*prompt, *answer], [0.0] * len(prompt) + [1.0] * len(answer))
-        wrong = [([*prompt, *answer[:i], token + 1, *answer[i + 1 :]], right[1]) for i, token in enumerate(answer)]
+        right = Sample((*prompt, *answer), (0.0,) * len(prompt) + (1.0,) * len(answer))
+        wrong = [Sample((*prompt, *answer[:i], token + 1, *answer[i + 1 :]), right.weights) for i, token in enumerate(answer)]
         assert server.engine.owner.run(lambda right=right, wrong=wrong: greedy.says([right, *wrong])) == [True] + [False] * len(answer)
     assert [greedy.text(answer) for answer in written][0] == ask(server, "What is a cat?")[: len(greedy.text(written[0]))]
 

@@ -37,8 +37,6 @@ WAYS: dict[str, dict] = {
     "near 2": {"near": 2},
     "near 4": {"near": 4},
     "near 8": {"near": 8},
-    "nearest": {"nearest": True},
-    "near 4, nearest": {"near": 4, "nearest": True},
     "near 4, kl 0": {"near": 4, "kl": 0.0},
     "near 4, lr 5e-5": {"near": 4, "lr": 5e-5},
     "near 4, until_loss 0.03": {"near": 4, "until_loss": 0.03},

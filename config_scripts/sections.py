@@ -183,8 +183,6 @@ class Train(Strict):
     near: int = Field(0, ge=0, le=64, description=(
         "Near questions that the model makes itself (one word of the question replaced by another that it finds likely): what it "
         "answers them before the lesson is learned along in each step, with as many of earlier lessons, so that it stays. 0 is off."))
-    nearest: bool = Field(False, description=(
-        "Draw the earlier lessons of each step from those that share most tokens with the new one. False: from all."))
     checkpoint_blocks: bool = Field(False, description=(
         "Keep only the layers' inputs in a forward and compute the rest again for the gradient: much less memory for a third more "
         "time."))

@@ -43,7 +43,7 @@ class LessonRun:
         self.samples = [s for s in samples if s.teaches]
         self.plan = plan
         self.rehearsal = rehearsal
-        self.earlier = rehearsal.nearest(earlier, self.samples, plan) if plan.nearest else earlier
+        self.earlier = earlier
         self.held = held
         self.held_earlier = held_earlier
         self.state = training_state

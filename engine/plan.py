@@ -47,7 +47,6 @@ class Plan:
     kl: float = 0.0
     kl_texts: int = 4
     near: int = 0
-    nearest: bool = False
 
     @property
     def most_epochs(self) -> int:

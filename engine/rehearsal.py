@@ -7,9 +7,6 @@ from collections.abc import Sequence
 
 from models.sample import Sample
 
-POOL = 2
-"""Nearest lessons from which a step draws, for each one that it takes."""
-
 
 class Rehearsal:
     """Draws the companions of each step, the same ones whenever the same lesson is replayed.
@@ -29,13 +26,6 @@ class Rehearsal:
         replay = self.replay if plan.replay is None else plan.replay
         general = self.general_texts if plan.general is None else plan.general
         return [*chance.sample(earlier, min(replay, len(earlier))), *self._texts(chance, general, plan)]
-
-    def nearest(self, earlier: Sequence[Sample], samples: Sequence[Sample], plan) -> list[Sample]:
-        """Of the earlier lessons those that share most of their tokens with these samples, POOL times as many as a step takes."""
-        ours = {token for sample in samples for token in sample.tokens}
-        alike = lambda sample: len(ours & set(sample.tokens)) / len(ours | set(sample.tokens))  # noqa: E731
-        replay = self.replay if plan.replay is None else plan.replay
-        return sorted(earlier, key=alike, reverse=True)[: POOL * replay]
 
     def held(self, earlier: Sequence[Sample], plan, step: int) -> list[Sample]:
         """Old answers to the near questions of earlier lessons, as many as the lesson holds of its own."""

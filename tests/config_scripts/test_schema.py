@@ -107,7 +107,7 @@ def test_the_keys_are_these():
         train.objective train.beta train.sft_weight
         train.epochs train.until_loss train.max_epochs train.min_loss train.max_loss
         train.min_loss_fix train.max_loss_fix train.ctx_len train.window train.bptt_range train.keep_state train.checks
-        train.replay train.general train.general_tokens train.kl train.kl_texts train.near train.nearest train.checkpoint_blocks
+        train.replay train.general train.general_tokens train.kl train.kl_texts train.near train.checkpoint_blocks
         train.refuse_above train.carry_moments
         checks.earlier checks.neighbours checks.seconds
         trains.what trains.parts trains.name trains.rank trains.alpha trains.dropout trains.targets trains.seed

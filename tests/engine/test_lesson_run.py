@@ -225,12 +225,6 @@ def test_what_is_held_is_learned_along_as_an_earlier_lesson_is():
     assert not same(alone, rehearsed) and same(rehearsed, held) and same(held, held_again)
 
 
-def test_the_nearest_lessons_share_most_tokens():
-    plan, ours = dataclasses.replace(PLAN, replay=1), Sample((1, 2, 3, 4), (0, 0, 1, 1))
-    earlier = [Sample(tokens, (0, 0, 1, 1)) for tokens in ((5, 6, 7, 8), (1, 2, 3, 9), (1, 6, 7, 8), (1, 2, 8, 9))]
-    assert Rehearsal((), 0, 0, 16).nearest(earlier, [ours], plan) == [earlier[1], earlier[3]]
-
-
 def test_a_plan_of_an_older_journal_is_what_it_was():
     old = {name: value for name, value in PLAN.describe().items() if Plan.__dataclass_fields__[name].default is dataclasses.MISSING}
     plan = Plan(**old)

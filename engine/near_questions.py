@@ -6,12 +6,12 @@ Shape letters: B rows, T targets, V vocabulary.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from engine.greedy import Greedy
+from engine.greedy import ROWS, Greedy
 from models.message import Message
 from models.role import Roles
 from models.template import Template
@@ -56,8 +56,9 @@ class NearQuestions:
         self._network = greedy.network
         self._template = template
 
-    def of(self, question: Question, count: int) -> list[Question]:
-        """`count` near questions, or as many as there are, at most half of them (rounded up) with the same word replaced."""
+    def of(self, question: Question, count: int, enough: Callable[[], bool] = lambda: False) -> Generator[None, None, list[Question]]:
+        """`count` near questions, or as many as there are, at most half of them (rounded up) with the same word replaced; chosen of
+        fewer where it was `enough`. Yields after every few that were weighed. None where words are not parted by blanks."""
         places = list(WORD.finditer(text := self._template.clean(question.text)))[-WORDS:]
         if not places or not count:
             return []
@@ -67,10 +68,13 @@ class NearQuestions:
             for word in words:
                 if word.casefold() != old[0].casefold():
                     made.setdefault(text[: old.start()] + word + text[old.end():], place)
-        if not made:
-            return []
-        costs = self._costs([question.reworded(near) for near in made])
-        by_cost = sorted(zip(costs, made, strict=True))
+        texts, costs = list(made), []
+        for first in range(0, len(texts), ROWS):
+            yield
+            if enough():
+                break
+            costs += self._costs([question.reworded(near) for near in texts[first : first + ROWS]])
+        by_cost = sorted(zip(costs, texts, strict=False))
         taken: list[str] = []
         for _, near in by_cost:
             if sum(made[other] == made[near] for other in taken) < -(-count // 2):
@@ -84,7 +88,7 @@ class NearQuestions:
         batch = Batch.of([((*row, 0), (0.0,) * (len(row) + 1)) for row in rows], self._network.emb.weight.device)
         logits_BV, _ = self._network(batch.inputs_BT, None, batch.lengths_B, head="last")
         tokenizer = self._template.tokenizer
-        ids_BK = logits_BV[:, : tokenizer.vocab_size].float().cpu().topk(8 * LIKELY, dim=1).indices
+        ids_BK = logits_BV[:, : tokenizer.vocab_size].float().cpu().topk(min(8 * LIKELY, tokenizer.vocab_size), dim=1).indices
         found = []
         for beginning, ids in zip(beginnings, ids_BK.tolist(), strict=True):
             blank = " " if not beginning or beginning[-1].isspace() else ""

@@ -48,8 +48,7 @@ class Neighbours:
         known = {question.text for question in asked} | {other.question.text for other in others}
         found: list[list[Neighbour]] = []
         for question in asked if count else ():
-            near = self._near.of(question, 2 * (count + len(others)))
-            yield
+            near = yield from self._near.of(question, 2 * (count + len(others)), enough)
             questions = [question, *near]
             prompts = [self._prompt(one) for one in questions]
             written = yield from self._greedy.answers(prompts, ANSWER, enough)

@@ -44,7 +44,7 @@ def greedy(server):
 
 def near_of(server, greedy, question, count):
     asked = Question((Message("user", question),))
-    return server.engine.owner.run(lambda: NearQuestions(greedy, server.engine.model.template).of(asked, count))
+    return server.engine.owner.run(lambda: drained(NearQuestions(greedy, server.engine.model.template).of(asked, count)))
 
 
 def lesson(fact):

@@ -2,6 +2,7 @@
 # make test    sets up what is missing and runs the tests:                  make test ARGS="tests/engine -x"
 # make test-gpu  runs the tests of all kernels on this machine's GPU, and fails where there is none
 # make bench   prints the tables of the benchmarks
+# make bench-teaching   teaches facts to a server and asks what sticks:     make bench-teaching ARGS="--facts 10 --seeds 0,1"
 # make clean   removes caches and benchmark output; never data, models or the virtual environment
 
 VENV := .venv
@@ -19,7 +20,7 @@ export PATH := $(BIN):$(PATH)
 # Whatever is compiled for a GPU, or computed differently there.
 GPU_TESTS := $(addprefix tests/rwkv_models/test_, wkv7_triton.py fused.py graph_decode.py cuda.py alone.py)
 
-.PHONY: help run test test-gpu bench clean
+.PHONY: help run test test-gpu bench bench-teaching clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -35,6 +36,9 @@ test-gpu: $(TESTING)
 
 bench: $(TESTING)
 	python -m bench $(ARGS)
+
+bench-teaching: $(TESTING)
+	python -m bench.teaching $(ARGS)
 
 clean:
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

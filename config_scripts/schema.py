@@ -16,7 +16,21 @@ from pydantic.fields import FieldInfo
 from config_scripts import legacy
 from config_scripts.allowed import allowed, in_words
 from config_scripts.errors import ConfigError, WrongValue, sentence, shown
-from config_scripts.sections import G1_ROLES, DeepSpeed, Infer, Model, Optimizer, Role, Save, Server, Strict, Template, Train, Trains
+from config_scripts.sections import (
+    G1_ROLES,
+    Checks,
+    DeepSpeed,
+    Infer,
+    Model,
+    Optimizer,
+    Role,
+    Save,
+    Server,
+    Strict,
+    Template,
+    Train,
+    Trains,
+)
 
 __all__ = ["COMMAND_LINE", "DEFAULT_CONFIG", "Config", "ConfigError", "fields", "load_config"]
 
@@ -34,6 +48,7 @@ class Config(Strict):
     roles: tuple[Role, ...] = Field(G1_ROLES, strict=False)
     infer: Infer = Infer()
     train: Train = Train()
+    checks: Checks = Checks()
     trains: Trains = Trains()
     optimizer: Optimizer = Optimizer()
     deepspeed: DeepSpeed = DeepSpeed()

@@ -168,8 +168,8 @@ class Train(Strict):
         "Begin each lesson from the state that the one before left (the training memory). For reading one long work in pieces; "
         "reset it when the topic changes."))
     checks: bool = Field(True, description=(
-        "After a lesson, ask a sample of earlier ones and of near questions again, and report what changed. Costs a few answers' "
-        "time."))
+        "After a lesson, ask a sample of earlier ones and of near questions again, and report what changed: [checks]. Costs a few "
+        "answers' time. Lessons of a set are checked only where it is asked for there."))
     replay: int = Field(8, ge=0, le=1024, description=(
         "Earlier lessons in each step, drawn at random, so that the new does not push out the old. 0 is off."))
     general: int = Field(0, ge=0, le=1024, description="General texts in each step, against drift of everything else. 0 is off.")
@@ -180,6 +180,9 @@ class Train(Strict):
     kl_texts: int = Field(4, ge=1, le=1024, description=(
         "General texts, of general_tokens each, on which it is taken in each step. Four steps' texts, with four bytes for each "
         "token of the vocabulary at each position, are kept in memory."))
+    near: int = Field(0, ge=0, le=64, description=(
+        "Near questions that the model makes itself (one word of the question replaced by another that it finds likely): what it "
+        "answers them before the lesson is learned along in each step, with as many of earlier lessons, so that it stays. 0 is off."))
     checkpoint_blocks: bool = Field(False, description=(
         "Keep only the layers' inputs in a forward and compute the rest again for the gradient: much less memory for a third more "
         "time."))
@@ -197,6 +200,16 @@ class Train(Strict):
         if self.min_loss >= self.max_loss:
             raise WrongValue("min_loss", self.min_loss, f"less than max_loss, which is {self.max_loss:g}")
         return self
+
+
+class Checks(Strict):
+    """What a lesson is checked for, where [train] checks or the request asks for it."""
+
+    earlier: int = Field(16, ge=0, le=1024, description="Most earlier lessons that are asked again, drawn at random. 0 is off.")
+    neighbours: int = Field(4, ge=0, le=64, description=(
+        "Most near questions, made by the model itself, that are asked before the lesson and after it. 0 is off."))
+    seconds: float = Field(5.0, gt=0, le=600, description=(
+        "After this long nothing more is asked, and the answer tells of what was; an answer that has been begun is ended."))
 
 
 class Trains(Strict):

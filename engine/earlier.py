@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 
 from models.sample import Sample
@@ -12,24 +13,43 @@ class Earlier:
 
     def __init__(self):
         self.samples: list[Sample] = []
+        self.held: list[Sample] = []
+        """Old answers to near questions that those lessons held."""
         self.retracted: set[str] = set()
         self._lessons: list[str] = []
+        self._holders: list[str] = []
 
-    def add(self, lesson: str, samples: Sequence[Sample]) -> None:
-        """A lesson was learned."""
+    def asked(self, chance: random.Random, most: int, but: str) -> list[tuple[str, Sample]]:
+        """At most `most` of the samples that have a question before their answer, each with its lesson, but those of one lesson."""
+        places = chance.sample(range(len(self.samples)), min(4 * most, len(self.samples)))
+        drawn = [(self._lessons[i], self.samples[i]) for i in places]
+        return [(id, sample) for id, sample in drawn if id != but and sample.answer.start > 1][:most]
+
+    def add(self, lesson: str, samples: Sequence[Sample], held: Sequence[Sample] = ()) -> None:
+        """A lesson was learned, and near questions held."""
         taught = [sample for sample in samples if sample.teaches and lesson not in self.retracted]
         self.samples += taught
         self._lessons += [lesson] * len(taught)
+        if lesson not in self.retracted:
+            self.held += held
+            self._holders += [lesson] * len(held)
 
     def retract(self, lesson: str) -> None:
         """Rehearse this lesson no more, here and on every other branch."""
         self.retracted.add(lesson)
-        stay = [i for i, other in enumerate(self._lessons) if other != lesson]
-        self.samples[:], self._lessons[:] = [self.samples[i] for i in stay], [self._lessons[i] for i in stay]
+        for samples, lessons in ((self.samples, self._lessons), (self.held, self._holders)):
+            stay = [i for i, other in enumerate(lessons) if other != lesson]
+            samples[:], lessons[:] = [samples[i] for i in stay], [lessons[i] for i in stay]
 
     def become(self, records: Iterable[dict]) -> None:
         """The weights are others now: the lessons in them are these records of the journal."""
-        self.samples.clear()
-        self._lessons.clear()
+        for all_ in (self.samples, self._lessons, self.held, self._holders):
+            all_.clear()
         for record in records:
-            self.add(record["id"], [Sample.from_description(s) for s in record["samples"]])
+            self.add(record["id"], *samples_of(record))
+
+
+def samples_of(record: dict) -> tuple[list[Sample], list[Sample]]:
+    """What a lesson of the journal taught, and what it held."""
+    taught, held = ([Sample.from_description(s) for s in record.get(name, ())] for name in ("samples", "held"))
+    return taught, held

@@ -100,7 +100,7 @@ class Engine:
         self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
         learner = Learner(self.model, rehearsal, self.trained, self.states)
         self.lessons = Lessons(learner, self.versions, self.journal, history, Probe(self.model.network, general[:PROBE_TEXTS]),
-                               self.tickets.tally, self.events, self._after_lesson)
+                               self.tickets.tally, self.events, config.checks, self._after_lesson)
         cache = StateCache(config.infer.state_memory_mb * 2**20, data / "spilled", config.infer.state_disk_mb * 2**20)
         self.conversations = Conversations(
             self.model, self.versions, self.kept, cache,

@@ -53,11 +53,10 @@ class Jobs:
         return make_plan(options, given, self._train, seed=len(self._journal.records) + 1)
 
     def _job(self, samples: list[Sample], options: TrainOptions, given: set[str], key: str | None, facts: dict) -> Job:
-        if options.checks and "checks" in given:
-            raise BadRequest("checks: this release asks no earlier lessons again; leave it out, or send false", "checks")
         plan = self.plan(options, given)
         require_rejected(plan, given, samples)
-        return Job(samples, plan, {"id": f"lesson-{uuid.uuid4().hex[:12]}", **facts}, key, options.dry_run, options.preview)
+        checks = self._train.checks if options.checks is None else options.checks
+        return Job(samples, plan, {"id": f"lesson-{uuid.uuid4().hex[:12]}", **facts}, key, options.dry_run, options.preview, checks)
 
 
 def samples_of(lessons: Sequence[Lesson], template, train_on: str | None, field: str) -> list[Sample]:

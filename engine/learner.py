@@ -6,14 +6,14 @@ The program answers and learns with one; a second one is made to see what the we
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from engine import model_parts
-from engine.earlier import Earlier
+from engine.earlier import Earlier, samples_of
 from engine.errors import BadRequest
 from engine.lesson_run import LessonRun
 from engine.live_model import LiveModel
@@ -55,13 +55,14 @@ class Learner:
         self.memory_version = 0
         """Of the weights that made it."""
 
-    def run(self, samples: list[Sample], plan: Plan) -> LessonRun:
-        """A lesson to be learned now."""
-        return LessonRun(self.model.trainer, samples, plan, self.rehearsal, self.earlier.samples, self.memory)
+    def run(self, samples: list[Sample], plan: Plan, held: Sequence[Sample] = ()) -> LessonRun:
+        """A lesson to be learned now, with the old answers to near questions that it holds."""
+        earlier = self.earlier
+        return LessonRun(self.model.trainer, samples, plan, self.rehearsal, earlier.samples, self.memory, held, earlier.held)
 
     def learned(self, lesson: str, samples: list[Sample], plan: Plan, run: LessonRun, version: int) -> None:
         """A lesson was learned: the next one may rehearse it, and begins from the memory that it left."""
-        self.earlier.add(lesson, samples)
+        self.earlier.add(lesson, samples, run.held)
         if plan.keep_state:
             self.memory, self.memory_version = run.state, version
 
@@ -75,8 +76,8 @@ class Learner:
         elif record["kind"] == "state":
             self.remember(record)
         elif record["kind"] == "lesson":
-            samples, plan = [Sample.from_description(s) for s in record["samples"]], Plan(**record["plan"])
-            run = self.run(samples, plan)
+            (samples, held), plan = samples_of(record), Plan(**record["plan"])
+            run = self.run(samples, plan, held)
             for _ in run.steps():
                 yield
             if not run.learned:

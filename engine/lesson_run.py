@@ -37,12 +37,15 @@ class LessonRun:
     """
 
     def __init__(self, trainer: Trainer, samples: Sequence[Sample], plan: Plan, rehearsal: Rehearsal, earlier: Sequence[Sample],
-                 training_state: State | None = None):
+                 training_state: State | None = None, held: Sequence[Sample] = (), held_earlier: Sequence[Sample] = ()):
+        """`held`: old answers to near questions, learned along in each step; `held_earlier`: those of earlier lessons."""
         self.trainer = trainer
         self.samples = [s for s in samples if s.teaches]
         self.plan = plan
         self.rehearsal = rehearsal
         self.earlier = earlier
+        self.held = held
+        self.held_earlier = held_earlier
         self.state = training_state
         self.learned = False
         self.reason: str | None = None
@@ -207,6 +210,7 @@ class LessonRun:
         """Add the gradients of what is to stay as it is: the companions' and the anchor's."""
         batches = []
         companions = self.rehearsal.draw(self.earlier, self.plan, self.taken)
+        companions += [*self.held, *self.rehearsal.held(self.held_earlier, self.plan, self.taken)]
         if companions:
             batches.append(self._batch(*companions))
         # Before the first step nothing has diverged: the gradient is 0, and Adam would take the signs of its rounding.

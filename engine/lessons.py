@@ -8,15 +8,19 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from engine.checks import Checks
 from engine.errors import BadRequest, Busy, Conflict, EngineError
 from engine.events import Events
+from engine.greedy import Greedy
 from engine.history import History
 from engine.journal import Journal
 from engine.learner import Learner
 from engine.lesson_run import LessonRun
+from engine.neighbours import Neighbours
 from engine.plan import Plan
 from engine.probe import Probe
 from engine.tally import Tally
@@ -26,6 +30,7 @@ from models.loss_words import loss_words
 from models.sample import Sample
 
 log = logging.getLogger("ouroboros.lessons")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Job:
     key: str | None = None
     dry_run: bool = False
     preview: bool = False
+    checks: bool = False
     tickets: list[Ticket] = field(default_factory=list)
     extra: dict = field(default_factory=dict)
     on_learned: Callable[[], dict] | None = None
@@ -59,13 +65,15 @@ class Lessons:
     """The queue of lessons, the one in hand, and all that were learned. A kind of work of the owner thread."""
 
     def __init__(self, learner: Learner, versions: Versions, journal: Journal, history: History, probe: Probe, tally: Tally,
-                 events: Events, after: Callable[[], None]):
+                 events: Events, bounds, after: Callable[[], None]):
+        """`bounds`: the section [checks]."""
         self.learner = learner
         self.model = learner.model
         self.versions = versions
         self.journal = journal
         self.history = history
         self.probe = probe
+        self.bounds = bounds
         self.training = False
         self.tally = tally
         self._after = after
@@ -165,7 +173,14 @@ class Lessons:
         began, stamp = time.time(), self.versions.stamp
         probe_before = self.probe.loss(stamp) if job.probed else 0.0
         yield
+        greedy = Greedy(self.model.network, self.model.template)
+        neighbours = Neighbours(greedy, self.model.template)
+        checks = Checks(greedy, neighbours, self.bounds) if job.checks else None
         try:
+            held = yield from neighbours.of(job.facts["source"], job.plan.near)
+            run.held = [neighbour.sample for neighbour in held]
+            if checks is not None:
+                checks = yield from self._beside(job, checks.before(job.facts["source"], held, lambda: job.cancelled))
             yield from self._steps(job, run)
             if run.learned:
                 digest = yield from self.model.digesting()
@@ -178,7 +193,18 @@ class Lessons:
             return self._result(job, run, 0.0)
         self.versions.digest = digest
         yield
-        return self._result(job, run, self._afterwards(job, probe_before))
+        drift, told = self._afterwards(job, probe_before), None
+        if checks is not None:
+            told = yield from self._beside(job, checks.after(self.learner.earlier, job.facts["id"], job.plan.seed))
+        return self._result(job, run, drift) | {"checks": told}
+
+    def _beside(self, job: Job, steps: Generator[None, None, Result]) -> Generator[None, None, Result | None]:
+        """Steps that are no part of the lesson: what goes wrong in them does not harm it."""
+        try:
+            return (yield from steps)
+        except Exception:
+            log.exception("lesson=%s could not be checked", job.facts["id"])
+            return None
 
     def _steps(self, job: Job, run: LessonRun) -> Iterator[None]:
         taken = 0
@@ -199,6 +225,7 @@ class Lessons:
         record = {"kind": "lesson", "time": began, "version": self.history.last + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
                   "samples": [s.describe() for s in job.samples],
+                  **({"held": [s.describe() for s in run.held]} if run.held else {}),
                   "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": digest}
         try:
             if job.cancelled:

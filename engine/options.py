@@ -69,10 +69,12 @@ class TrainOptions(Strict):
     general: int | None = Field(None, ge=0, le=1024, description="General texts in each step.")
     kl: float | None = Field(None, ge=0, le=1000, description="Weight of the divergence from the weights before the lesson; 0 is off.")
     kl_texts: int | None = Field(None, ge=1, le=1024, description="General texts in each step on which that is taken.")
+    near: int | None = Field(None, ge=0, le=64, description="Near questions, made by the model itself, whose answers are held.")
     ctx_len: int | None = Field(None, ge=2, le=1_048_576, description="Tokens of one chunk or window.")
     window: int | None = Field(None, ge=0, le=1_048_576, description="Tokens of overlap between two windows of plain training.")
     bptt_range: int | None = Field(None, ge=1, le=1_000_000, description="pico: chunks that one gradient may cross.")
     keep_state: bool | None = Field(None, description="Begin from, and leave behind, the training memory.")
     dry_run: bool = Field(False, description="Measure the loss only; nothing changes.")
     preview: bool = Field(False, description="With dry_run: return each token with its text and weight.")
-    checks: bool | None = Field(None, description="Ask a sample of earlier lessons again afterwards.")
+    checks: bool | None = Field(None, description=(
+        "Ask earlier lessons again afterwards, and near questions before and afterwards."))

@@ -46,6 +46,7 @@ class Plan:
     general_tokens: int | None = None
     kl: float = 0.0
     kl_texts: int = 4
+    near: int = 0
 
     @property
     def most_epochs(self) -> int:

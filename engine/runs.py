@@ -210,6 +210,7 @@ class Runs:
         try:
             job = self.jobs.of_lesson(lesson, options, set(run.record["options"]), run=run.id, index=run.position, file=file)
             job.probed = False
+            job.checks &= "checks" in run.record["options"] or "checks" in lesson.options
             if lesson.resets:
                 self.lessons.exclusive(self._reset_memory)
             self.lessons.add(_Watch(run, self._learned), job)

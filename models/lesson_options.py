@@ -76,6 +76,7 @@ OPTIONS: dict[str, Number | Choice] = {
     "general": _TEXTS,
     "kl": Number(float, 0, 1000),
     "kl_texts": Number(int, 1, 1024),
+    "near": Number(int, 0, 64),
     "min_loss": _LOSS,
     "max_loss": _LOSS,
     "min_loss_fix": _SCALE,

@@ -58,6 +58,13 @@ class Sample:
         return any(self.weights[1:])
 
     @property
+    def answer(self) -> range:
+        """Places of the last tokens in a row that have a weight; from 1 on where no question stands before them, as in a text."""
+        end = next((i for i in range(len(self.weights), 1, -1) if self.weights[i - 1]), 1)
+        begin = next((i for i in range(end, 1, -1) if not self.weights[i - 1]), 1)
+        return range(begin, end)
+
+    @property
     def fork(self) -> int:
         """The first position where tokens and rejected tokens differ, or the shorter length."""
         pairs = zip(self.tokens, self.rejected, strict=False)

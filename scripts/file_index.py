@@ -15,7 +15,8 @@ OTHERS = {
     "rwkv_models/tiny/general.jsonl": "chats it made up itself: the probe, and what is rehearsed beside lessons",
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
-    "bench/facts.jsonl": "what teaching_ways teaches: facts, other wordings, near questions",
+    "bench/facts/facts.jsonl": "224 facts of 14 kinds, with other wordings, other uses and near questions",
+    "bench/facts/texts.jsonl": "fixed texts by source, on which drift is measured",
 }
 
 

@@ -36,7 +36,8 @@ ROUTES = (
                  "then [DONE].",
           leads={"/session": "/sessions/<name>"}),
     Route("POST", "/train", train, "Learn a lesson, or several", TrainBody, waits=True, retry=False,
-          answer="lesson, version, loss_before, loss_after, epochs, steps, tokens, seconds, drift, learned, reason, checks. "
+          answer="lesson, version, loss_before, loss_after, epochs, steps, tokens, seconds, drift, learned, reason, checks "
+                 "(kept [asked, known], forgotten, neighbours (question, before, after), put_back). "
                  "With stream: events {step, steps, epoch, loss, lr, tokens_per_s, eta_s} …, then all of this, then [DONE].",
           leads={"/lesson": "/lessons/<name>"}),
     Route("POST", "/cancel", lambda engine, call: engine.cancel(call.body.id), "End a running request", CancelBody,

@@ -96,4 +96,4 @@ def test_failing_tests_fail_make(make):
 
 def test_plain_make_says_what_there_is_and_does_nothing(make):
     done, started = make()
-    assert [line.split()[1] for line in done.stdout.splitlines()] == ["run", "test", "test-gpu", "bench", "clean"] and started == []
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["run", "test", "test-gpu", "bench", "bench-teaching", "clean"] and started == []

@@ -75,10 +75,11 @@ def test_the_commands_of_the_page_on_training_do_what_it_says(tmp_path):
 
 
 def test_the_commands_of_the_page_on_lessons_do_what_it_says(tmp_path):
-    read, taught, resumed, listed, again, retracted, asked = run_page("lessons.md", tmp_path)
+    read, taught, resumed, listed, again, retracted, asked, checked, put_back = run_page("lessons.md", tmp_path)
     assert '"lessons":2' in read and '"learned_lessons":2' in taught and '"learned_lessons":2' in resumed
     assert listed.count("Zita") == 2 and '"reviewed":2' in again and '"learned":true' in again
     assert '"retracted":true' in retracted and '"event":"taught"' in retracted and "Berta" in asked and '"bindings"' in asked
+    assert '"kept":[2,' in checked and '"put_back":{"lessons"' in checked and '"learned":true' in put_back
 
 
 @pytest.mark.parametrize("command", [(sys.executable, str(ROOT / "app.py")), ("deepspeed", "-q", "--num_nodes=1", "--num_gpus=1", str(ROOT / "app.py"))],

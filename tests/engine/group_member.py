@@ -80,6 +80,8 @@ def out_of_memory_at_its_second_chunk(engine) -> str:
 def program(engine, weights: Path) -> dict:
     seen = {"before": ask(engine)}
     seen["losses"], result = teach(engine, CAT, epochs=5)
+    checks = teach(engine, HAT, epochs=2, near=1)[1]["checks"]
+    seen["checks"] = checks | {"forgotten": len(checks["forgotten"])}
     seen |= {name: result[name] for name in ("loss_before", "loss_after", "drift", "learned")}
     trainer = engine.model.trainer
     kept = {**trainer.parameters(), **dict(trainer.fp32(moments=True))}

@@ -65,7 +65,7 @@ def seen(folder, name):
 @pytest.mark.parametrize("stage", STAGES)
 def test_two_processes_see_what_one_sees(folder, stage):
     one, two = seen(folder, f"1-{stage}"), seen(folder, f"2-{stage}")
-    for name in ("before", "after", "version", "learned"):
+    for name in ("before", "after", "version", "learned", "checks"):
         assert two[name] == one[name]
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-5)
     for several in ("infctx", "several"):

@@ -142,13 +142,13 @@ def test_going_back_and_teaching_on_is_the_same_after_a_restart_and_forgets_what
     engine.save("one").result(60)
     teach(engine, HAT, key="undone")
     engine.load("one").result(60)
-    assert len(engine.lessons.earlier.samples) == 1
+    assert len(engine.lessons.learner.earlier.samples) == 1
     teach(engine, [{"role": "user", "text": "What is my name?"}, {"role": "assistant", "text": "Your name is Olga."}], mode="wani-bot", ctx_len=8, keep_state=True)
-    assert engine.versions.number == 2 and len(engine.lessons.earlier.samples) == 2
+    assert engine.versions.number == 2 and len(engine.lessons.learner.earlier.samples) == 2
     digest = engine.weights()["digest"]
     engine.close(1)
     again = started(tmp_path)
-    assert again.weights()["digest"] == digest and len(again.lessons.earlier.samples) == 2
+    assert again.weights()["digest"] == digest and len(again.lessons.learner.earlier.samples) == 2
     again.save("two").result(60)  # with the training memory
     teach(again, HAT, mode="wani-bot", ctx_len=8, keep_state=True)
     digest = again.weights()["digest"]

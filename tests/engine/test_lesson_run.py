@@ -211,6 +211,20 @@ def test_a_lesson_learned_again_is_the_same_to_the_bit():
     assert same(first, again) and not same(first, other)
 
 
+def test_what_is_held_is_learned_along_as_an_earlier_lesson_is():
+    other = general(1)[0]
+
+    def weights(**how):
+        trainer = PlainTrainer(network())
+        plan = dataclasses.replace(PLAN, epochs=2, near=1 if "held_earlier" in how else 0, replay=1 if how.get("earlier") else 0)
+        list(LessonRun(trainer, [PAIR], plan, Rehearsal((), 0, 0, 16), **{"earlier": (), **how}).steps())
+        return trainer.weights()
+
+    alone, rehearsed, held, held_again = weights(), weights(earlier=[other]), weights(held=[other]), weights(held_earlier=[other])
+    same = lambda a, b: all(torch.equal(x, y) for x, y in zip(a, b, strict=True))  # noqa: E731
+    assert not same(alone, rehearsed) and same(rehearsed, held) and same(held, held_again)
+
+
 def test_a_plan_of_an_older_journal_is_what_it_was():
     old = {name: value for name, value in PLAN.describe().items() if Plan.__dataclass_fields__[name].default is dataclasses.MISSING}
     plan = Plan(**old)

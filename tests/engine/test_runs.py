@@ -70,9 +70,9 @@ def test_tags_are_verbs(engine):
     assert told["benchmark"]["before"] > 0 and told["benchmark"]["before"] != told["benchmark"]["after"]
     memory = {"mode": "wani-bot", "keep_state": True, "epochs": 1}
     load(engine, rows(FACTS[:1]), given=memory).result(60)
-    assert engine.lessons.memory is not None
+    assert engine.lessons.learner.memory is not None
     load(engine, rows(FACTS[1:2], tags=["reset"])).result(60)
-    assert engine.lessons.memory is None and records(engine, "state")[-1]["action"] == "reset"
+    assert engine.lessons.learner.memory is None and records(engine, "state")[-1]["action"] == "reset"
 
 
 def test_what_cannot_be_taught_is_said_before_anything_is_learned(engine):
@@ -178,9 +178,9 @@ def test_a_retracted_lesson_is_rehearsed_no_more_and_one_taught_again_is_a_new_o
     engine = started(tmp_path)
     first = load(engine, rows(FACTS[:1])).result(60)["lesson"]
     load(engine, rows(FACTS[1:3])).result(60)
-    assert len(engine.lessons.earlier.samples) == 3
+    assert len(engine.lessons.learner.earlier.samples) == 3
     engine.retract(first).result(60)
-    assert len(engine.lessons.earlier.samples) == 2
+    assert len(engine.lessons.learner.earlier.samples) == 2
     again = engine.retrain(first, TrainOptions(epochs=1), None, {"epochs"}).result(60)
     record = records(engine, "lesson")[-1]
     assert again["learned"] and record["retrains"] == first and record["id"] != first
@@ -192,12 +192,12 @@ def test_a_retracted_lesson_is_rehearsed_no_more_and_one_taught_again_is_a_new_o
         with pytest.raises(NotFound, match="there is no lesson lesson-none"):
             unknown().result(60)
     engine.save("here").result(60)
-    digest, count = engine.weights()["digest"], len(engine.lessons.earlier.samples)
+    digest, count = engine.weights()["digest"], len(engine.lessons.learner.earlier.samples)
     engine.close(1)
     for folder in ("checkpoints", None):  # from the checkpoint, then from the journal alone
         restarted = started(tmp_path)
-        assert restarted.weights()["digest"] == digest and len(restarted.lessons.earlier.samples) == count
-        assert first in restarted.lessons.earlier.retracted
+        assert restarted.weights()["digest"] == digest and len(restarted.lessons.learner.earlier.samples) == count
+        assert first in restarted.lessons.learner.earlier.retracted
         restarted.close(1)
         if folder:
             for path in sorted((tmp_path / folder).rglob("*"), reverse=True):

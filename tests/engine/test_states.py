@@ -33,16 +33,16 @@ def test_the_training_memory_is_saved_loaded_reset_and_says_which_version_made_i
     with pytest.raises(Conflict, match="no training memory"):
         act(engine, kind="train", action="save", name="book")
     teach(engine, BOOK, **INFCTX)
-    first = engine.lessons.memory
+    first = engine.lessons.learner.memory
     assert act(engine, kind="train", action="save", name="book")["version"] == 1
     teach(engine, BOOK, **INFCTX)
-    assert not same(engine.lessons.memory, first) and engine.states_kept()["train"] == {"version": 2}
+    assert not same(engine.lessons.learner.memory, first) and engine.states_kept()["train"] == {"version": 2}
     teach(engine, BOOK, epochs=1)
     assert engine.states_kept()["train"] == {"version": 2}, "a lesson without keep_state leaves the memory alone"
     assert act(engine, kind="train", action="load", name="book")["version"] == 1
-    assert same(engine.lessons.memory, first) and engine.states_kept()["train"] == {"version": 1}
+    assert same(engine.lessons.learner.memory, first) and engine.states_kept()["train"] == {"version": 1}
     act(engine, kind="train", action="reset")
-    assert engine.lessons.memory is None and engine.states_kept()["train"] is None
+    assert engine.lessons.learner.memory is None and engine.states_kept()["train"] is None
     with pytest.raises(NotFound):
         act(engine, kind="train", action="load", name="none")
 
@@ -64,7 +64,7 @@ def test_memory_and_beginning_are_after_a_restart_what_they_were(tmp_path):
     act(engine, kind="train", action="save", name="b")
     act(engine, kind="train", action="load", name="a", blend="b", share=0.25, decay=0.5)
     act(engine, kind="infer", action="load", name="a")
-    memory = engine.lessons.memory
+    memory = engine.lessons.learner.memory
     teach(engine, BOOK, **INFCTX)
     digest, told = engine.weights()["digest"], ask(engine, ASKED)["text"]
     engine.close(1)
@@ -127,7 +127,7 @@ def test_a_first_turn_that_is_corrected_keeps_what_its_conversation_began_with(t
     assert turns[0].tokens == (*told, *encode("Bruno.").tokens[begin:]) and turns[1] == later
     answer = engine.correct("begun", 1, "It is Bruno.", True, TrainOptions(epochs=1), None, {"epochs"}).result(60)
     assert answer["learned"] and answer["corrected"]
-    sample, wanted = engine.lessons.earlier.samples[-1], encode("It is Bruno.")
+    sample, wanted = engine.lessons.learner.earlier.samples[-1], encode("It is Bruno.")
     assert sample.tokens == (*told, *wanted.tokens[begin:]) == engine.kept.get("begun").turns[0].tokens
     assert sample.weights == (*[0.0] * len(told), *wanted.weights[begin:])
     digest = engine.weights()["digest"]

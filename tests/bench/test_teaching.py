@@ -1,0 +1,44 @@
+"""The benchmark of teaching, small: ten facts that are easily confused, taught one at a time to a server of its own.
+
+In brackets what is seen, and what is seen where something is broken: the bounds lie between.
+"""
+
+import json
+
+import pytest
+
+from bench import teaching
+from bench.facts import load
+
+KINDS = ("name", "colour")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    facts = [fact for kind in KINDS for fact in [fact for fact in load() if fact.kind == kind][:5]]
+    folder = tmp_path_factory.mktemp("teaching")
+    return facts, folder, teaching.measured("default", 0, facts, folder, None, "", None)
+
+
+def test_ten_facts_stick_carry_over_and_leave_the_rest(small):
+    _, _, result = small
+    assert result["lessons"] == 10
+    assert result["at_once"] >= 90 and result["kept"] >= 90, result  # [100, 100]
+    assert result["paraphrases"] >= 60, result  # [83; 37 without replay]
+    assert result["steps"] <= 70 and result["drift"] <= 5, result  # [36, 1.25 %; 117, 22.7 % with the questions trained along]
+    assert 3 <= result["moved"] <= 15, result  # per mille [9.6; 19]
+
+
+def test_a_run_that_was_broken_off_goes_on(small, tmp_path):
+    """Its last lesson is asked for again under its key, which trains nothing."""
+    facts, folder, result = small
+    (folder / "result.json").unlink()
+    taught = folder / "taught.jsonl"
+    rows = taught.read_text().splitlines(keepends=True)
+    taught.write_text("".join(rows[:-1]))
+    again = teaching.measured("default", 0, facts, folder, None, "", None)
+    assert again["lessons"] == 10 and len(taught.read_text().splitlines()) == 10
+    assert json.loads(taught.read_text().splitlines()[-1])["lesson"] == json.loads(rows[-1])["lesson"]
+    same = ("at_once", "kept", "paraphrases", "uses", "neighbours", "drift", "moved", "steps")
+    assert {name: again[name] for name in same} == {name: result[name] for name in same}
+    assert json.loads((folder / "result.json").read_text()) == again

@@ -91,9 +91,8 @@ class Past:
         trains = _trains(base, wish)
         if trains != wish:
             self.model.switch(trains)
-        current = self.store.newest(self._belongs)
-        start = 0 if current is None else current.seq
-        replayed, put = 0, None if current is None else self._fitting(current)
+        current, put = self._newest()
+        start, replayed = 0 if current is None else current.seq, 0
         for record in self.journal.records:
             if record["seq"] > start and put is not None:
                 put = put()
@@ -127,6 +126,18 @@ class Past:
             self.history.note(record)
             self._apply(record)
 
+    def _newest(self) -> tuple[Checkpoint, Callable[[], None]] | tuple[None, None]:
+        """The newest checkpoint of this journal that can be used, and what makes it the present; each that cannot is named in the log."""
+        for checkpoint in self.store.list():
+            problem = checkpoint.verify() if self._belongs(checkpoint) else "it was made after another course of lessons"
+            if problem is None:
+                try:
+                    return checkpoint, self._fitting(checkpoint)
+                except ValueError as error:
+                    problem = error
+            log.warning("checkpoint=%s passed over: %s", checkpoint.folder.name, problem)
+        return None, None
+
     def _belongs(self, checkpoint: Checkpoint) -> bool:
         """Whether it was made in the course of this very journal: cut or put back from a copy, a journal goes other ways."""
         seq = checkpoint.seq
@@ -140,7 +151,16 @@ class Past:
         return checkpoint
 
     def _fitting(self, checkpoint: Checkpoint) -> Callable[[], None]:
-        """Find out whether it fits this program; the returned function makes it the present, and cannot fail."""
+        """Find out whether it fits this program; the returned function makes it the present, and cannot fail.
+
+        BadRequest where it was made under other roles or with another tokenizer, ValueError where it cannot be read or be used.
+        """
+        try:
+            return self._putting(checkpoint)
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise ValueError(f"the checkpoint {checkpoint.name} cannot be used: {str(error).splitlines()[0]}") from None
+
+    def _putting(self, checkpoint: Checkpoint) -> Callable[[], None]:
         difference = self.model.roles.difference(Roles.from_description(checkpoint.manifest["roles"]))
         if difference:
             raise BadRequest(f"the checkpoint {checkpoint.name} was trained under other roles: {difference}", "name")
@@ -148,6 +168,8 @@ class Past:
             raise BadRequest(f"the checkpoint {checkpoint.name} was trained with another tokenizer", "name")
         kept, device = checkpoint.part("memory"), self.model.device
         memory = State.from_named({name: t.to(device) for name, t in kept.items()}) if kept else None
+        if memory is not None and not memory.fits(self.model.network.zero_state(1)):
+            raise ValueError(f"the training memory of the checkpoint {checkpoint.name} is of a network of another shape")
         parts = {part: checkpoint.part(part) for part in ("model", "adapters", "optimizer")}
         put_weights = model_parts.putting(self.model, parts, checkpoint.manifest, checkpoint.folder)
 

@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import torch
+
 from engine.earlier import Earlier
-from engine.errors import BadRequest, Busy, Conflict, EngineError
+from engine.errors import BadRequest, Busy, Conflict, DiskFull, EngineError
 from engine.events import Events
 from engine.history import History
 from engine.journal import Journal
@@ -52,10 +54,6 @@ class Job:
     def cancelled(self) -> bool:
         """Nobody waits for it any more."""
         return all(ticket.cancelled.is_set() for ticket in self.tickets)
-
-
-class _GivenUp(Exception):
-    """Nobody waits for the lesson any more."""
 
 
 class Lessons:
@@ -144,7 +142,9 @@ class Lessons:
             self._forget_key(job)
             unknown = EngineError("the lesson failed and nothing was learned; see the server's log")
             told = error if isinstance(error, EngineError) else unknown
-            if isinstance(error, (MemoryError, RuntimeError)) and "memory" in str(error).lower():
+            if isinstance(error, DiskFull):
+                told = DiskFull(f"{error.message}; nothing was learned")
+            elif _no_memory(error):
                 told = Busy("there was not enough memory for this lesson and nothing was learned; a smaller ctx_len needs less", 30)
             for ticket in job.tickets:
                 ticket.fail(told)
@@ -201,22 +201,23 @@ class Lessons:
             yield
 
     def _write(self, job: Job, run: LessonRun, began: float, digest: str) -> None:
-        """Journal the lesson: only now does it count. Where that fails, or nobody waits for it any more, it is taken back."""
+        """Journal the lesson: only now does it count. Where that fails, or nobody waits for it any more, it is taken back.
+
+        EngineError where the disk refuses.
+        """
         record = {"kind": "lesson", "time": began, "version": self.versions.number + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
                   "samples": [s.describe() for s in job.samples],
                   "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": digest}
-        try:
-            if job.cancelled:
-                raise _GivenUp("cancelled")
-            record = self.journal.append(record)
-        except Exception as error:
+        if job.cancelled:
             run.roll_back()
-            why = str(error)
-            if not isinstance(error, _GivenUp):
-                why = f"the journal cannot be written ({getattr(error, 'strerror', None) or error})"
-            run.reason = f"{why}: nothing was learned"
+            run.reason = "cancelled: nothing was learned"
             return
+        try:
+            record = self.journal.append(record)
+        except BaseException:
+            run.roll_back()
+            raise
         self.history.note(record)
         self.versions.number += 1
         self.versions.moved()
@@ -290,6 +291,11 @@ class Lessons:
         """The weights are those after record `seq` of the journal: rehearse the lessons that are in them, and no others."""
         self.earlier.become(self.history.lessons(seq))
         self.memory, self.memory_version = memory, memory_version
+
+
+def _no_memory(error: Exception) -> bool:
+    """Whether an error says that there was not enough memory, on whichever device; Python's own often says nothing at all."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and "memory" in str(error).lower())
 
 
 def result_of(record: dict) -> dict:

@@ -193,7 +193,7 @@ class Trainer:
             group["lr"] = lr * group["rate"]
         if self.recipe.zero_stage == 0:
             norm = float(nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None]))
-            if not norm <= LONGEST:  # nor where it is NaN
+            if not 0 <= norm <= LONGEST:  # nor where it is NaN
                 self.discard_gradients()
                 raise StepRefused(_too_long(norm))
             self.engine.step()

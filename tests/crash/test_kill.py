@@ -83,10 +83,10 @@ def check(program: Program, person: Person) -> None:
 
 def lives(kills: int, seed: int, settings, data) -> None:
     """One data folder, killed again and again."""
-    chance, number = random.Random(seed), 0
+    chance, life = random.Random(seed), 0
     person = Person(random.Random(seed + 1))
     try:
-        for number in range(kills):
+        for life in range(kills):  # noqa: B007 - told where one fails
             if chance.random() < 0.15:  # before it answers
                 program = Program(settings, data, wait=False)
                 threading.Event().wait(chance.uniform(0.5, 2.5))
@@ -115,7 +115,7 @@ def lives(kills: int, seed: int, settings, data) -> None:
         with Program(settings, alone) as program:
             assert program.get("/weights")["digest"] == last, "the journal alone gives other weights"
     except BaseException as error:
-        error.add_note(f"seed={seed} life={number} log={data}.log; CRASH_SEED={seed} repeats it")
+        error.add_note(f"seed={seed} life={life} log={data}.log; CRASH_SEED={seed} repeats it")
         raise
 
 

@@ -121,7 +121,7 @@ def check(crowd: Crowd, data) -> None:
             version = record["version"]
         has_been.add(version)
     assert crowd.program.get("/weights")["version"] == version
-    for asked, heard, (first, last) in crowd.answers:
+    for _, _, (first, last) in crowd.answers:
         assert first in has_been and last in has_been
     if any(record["kind"] == "load" for record in records(data)):
         return

@@ -45,10 +45,9 @@ def chat(engine, session):
 
 
 def save_again(engine):
-    """A checkpoint in the place of one of the same name and moment, as where the journal could not be told of the first."""
+    """A checkpoint that the journal is not told of, so that the next takes the place of one of the same name and moment."""
     snapshot = engine.owner.run(engine.past.snapshot)
-    for _ in range(2):
-        engine.past.store.write("again", snapshot.parts, snapshot.facts)
+    engine.past.store.write("again", snapshot.parts, snapshot.facts)
 
 
 def save_auto(engine):
@@ -65,6 +64,7 @@ ACTS = {
     "lesson": lambda engine: teach(engine, "a"),
     "chat": lambda engine: chat(engine, "talk"),
     "save": lambda engine: engine.save("one").result(60),
+    "save-untold": save_again,
     "save-again": save_again,
     "lesson-2": lambda engine: teach(engine, "b"),
     "state": lambda engine: engine.state({"kind": "infer", "action": "save", "name": "mine", "session": "first"}).result(60),

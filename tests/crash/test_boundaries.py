@@ -10,7 +10,7 @@ from tests.crash.scenes import ACTS
 from tests.crash.small import script
 from tests.crash.stage import COUNT, KILL, TORN
 
-CHECKPOINTS = {"save": "one", "save-again": "again"}
+CHECKPOINTS = {"save": "one", "save-untold": "again"}
 KEYS = {"lesson": "a", "lesson-2": "b", "correct": "c"}
 
 

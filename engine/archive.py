@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from engine.atomic import write_file
-from engine.errors import EngineError
+from engine.atomic import remove_unfinished, write_file
+from engine.disk import disk_error
 
 
 class Archive:
@@ -15,6 +15,7 @@ class Archive:
     def __init__(self, folder: Path):
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
 
     def keep(self, content: bytes) -> str:
         """Write a content, unless it is there, and return its SHA-256 in hex; EngineError where the disk refuses."""
@@ -24,7 +25,7 @@ class Archive:
             try:
                 write_file(path, content)
             except OSError as error:
-                raise EngineError(f"the set cannot be kept: {error.strerror}", code="disk") from None
+                raise disk_error("the set", error, self._folder, len(content)) from None
         return digest
 
     def read(self, digest: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -13,6 +14,15 @@ def sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a program that was killed left half-written in a folder: `.NAME.new`, files and folders."""
+    for leftover in folder.glob(".*.new"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:

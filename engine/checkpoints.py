@@ -3,7 +3,8 @@
 A folder `NAME@SEQ` holds model.safetensors (the network's parameters under their own names), optimizer.safetensors (what a
 step would miss in them: fp32 copies, and the moments where they outlive lessons), memory.safetensors (the training memory,
 where there is one), adapters.safetensors (those that are kept) and manifest.json: what it is, after which record of the journal,
-and size and SHA-256 of each file. It is written under a temporary name, synced, and renamed into place; never changed afterwards.
+size and SHA-256 of each file, and a SHA-256 of itself. It is written under a temporary name, synced, and renamed into place;
+never changed afterwards.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+import torch
 from torch import Tensor
 
 from engine.atomic import sync, write_file
@@ -24,6 +26,9 @@ from engine.errors import BadRequest, NotFound
 from rwkv_models.weights_file import WeightsError, read_tensors, save_weights
 
 log = logging.getLogger("ouroboros.checkpoints")
+REPLACED = ".old"
+PARTS = ("model", "optimizer", "memory", "adapters")
+MOST_MANIFEST = 16 * 2**20
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -46,17 +51,33 @@ class Checkpoint:
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
-        """What the manifest of a folder says. Raises OSError, ValueError, KeyError or TypeError where it is none."""
-        manifest = orjson.loads((folder / "manifest.json").read_bytes())
-        manifest["files"]["model.safetensors"]["bytes"]  # what every one has
-        return cls(folder, manifest["name"], manifest["seq"], manifest["version"], manifest)
+        """The checkpoint of a folder; ValueError in one sentence where its manifest cannot be believed."""
+        path = folder / "manifest.json"
+        try:
+            if any(each.is_symlink() for each in (folder, path)) or path.stat().st_size > MOST_MANIFEST:
+                raise ValueError(f"{path} is no plain file of less than {MOST_MANIFEST} bytes")
+            manifest = orjson.loads(path.read_bytes())
+            if manifest["digest"] != digest_of(manifest):
+                raise ValueError(f"{path} does not match its own SHA-256")
+            checkpoint = cls(folder, manifest["name"], manifest["seq"], manifest["version"], manifest)
+            if folder.name != f"{checkpoint.name}@{checkpoint.seq:08d}":
+                raise ValueError(f"{path} is of {checkpoint.name}@{checkpoint.seq:08d}")
+            stray = [file for file in manifest["files"] if file not in {f"{part}.safetensors" for part in PARTS}]
+            if stray:
+                raise ValueError(f"{path} names a file that no checkpoint has: {stray[0][:80]}")
+            float(manifest["time"]), checkpoint.describe()
+            return checkpoint
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
+            raise ValueError(f"{path} is no manifest ({type(error).__name__}: {error})") from None
 
     def verify(self) -> str | None:
         """None, or in one sentence why it cannot be trusted."""
         for file, fact in self.manifest["files"].items():
             path = self.folder / file
-            if not path.is_file():
-                return f"{path} is missing"
+            if path.is_symlink() or not path.is_file():
+                return f"{path} is missing, or no plain file"
             if path.stat().st_size != fact["bytes"]:
                 return f"{path} has {path.stat().st_size} bytes, its manifest says {fact['bytes']}"
             if _sha256(path) != fact["sha256"]:
@@ -64,9 +85,13 @@ class Checkpoint:
         return None
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """The tensors of one part, on the CPU; {} where it has none."""
+        """The tensors of one part, on the CPU; {} where it has none. WeightsError where one of them is not finite."""
         path = self.folder / f"{name}.safetensors"
-        return read_tensors(path) if path.exists() else {}
+        tensors = read_tensors(path) if path.name in self.manifest["files"] else {}
+        for key, tensor in tensors.items():
+            if not (tensor.is_floating_point() and all(torch.isfinite(end) for end in tensor.aminmax())):
+                raise WeightsError(f"{path}: {key} holds values that are not finite numbers")
+        return tensors
 
     def describe(self) -> dict:
         """What GET /save tells of it."""
@@ -81,34 +106,41 @@ class Checkpoints:
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for unfinished in folder.glob(".*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+        for hidden in folder.glob(".*"):
+            name = hidden.name[1:].removesuffix(REPLACED)
+            if hidden.name.endswith(REPLACED) and not (folder / name).exists():
+                hidden.rename(folder / name)  # the program was killed between the two renames of a replacement
+            else:
+                shutil.rmtree(hidden, ignore_errors=True)
 
     def list(self) -> list[Checkpoint]:
         """All readable ones, newest first."""
         found = []
-        for path in self.folder.glob("*@*/manifest.json"):
+        for folder in self.folder.glob("[!.]*@*"):
             try:
-                found.append(Checkpoint.read(path.parent))
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("checkpoint=%s ignored: its manifest is not readable (%s)", path.parent, error)
+                found.append(Checkpoint.read(folder))
+            except ValueError as error:
+                log.warning("checkpoint=%s ignored: %s", folder.name, error)
         return sorted(found, key=lambda c: (c.seq, c.manifest["time"]), reverse=True)
 
     def find(self, name: str) -> Checkpoint:
         """The newest checkpoint of that name, verified."""
-        checked_name(name)
-        for checkpoint in self.list():
-            if checkpoint.name == name:
-                problem = checkpoint.verify()
-                if problem:
-                    raise BadRequest(f"the checkpoint {name} is damaged: {problem}", "name")
-                return checkpoint
-        raise NotFound(f"there is no checkpoint {name}", "name")
+        folder = max(self.folder.glob(f"{checked_name(name)}@*"), key=lambda path: path.name, default=None)
+        if folder is None:
+            raise NotFound(f"there is no checkpoint {name}", "name")
+        try:
+            checkpoint = Checkpoint.read(folder)
+            problem = checkpoint.verify()
+        except ValueError as error:
+            problem = error
+        if problem:
+            raise BadRequest(f"the checkpoint {name} is damaged: {problem}", "name")
+        return checkpoint
 
     def prune(self, name: str, keep: int) -> None:
         """Remove the oldest checkpoints of this name beyond `keep`."""
         for checkpoint in [c for c in self.list() if c.name == name][keep:]:
-            hidden = self.folder / f".{checkpoint.folder.name}.old"
+            hidden = self.folder / f".{checkpoint.folder.name}.gone"
             checkpoint.folder.rename(hidden)  # first out of sight: half a checkpoint is never listed
             shutil.rmtree(hidden, ignore_errors=True)
             log.info("checkpoint=%s removed", checkpoint.folder.name)
@@ -120,7 +152,7 @@ class Checkpoints:
         """
         seq = facts["seq"]
         final = self.folder / f"{name}@{seq:08d}"
-        temporary = self.folder / f".{final.name}"
+        temporary, replaced = self.folder / f".{final.name}", self.folder / f".{final.name}{REPLACED}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
@@ -132,15 +164,28 @@ class Checkpoints:
                 sync(path)
                 files[path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
             manifest = {"name": name, **facts, "time": time.time(), "files": files}
+            manifest["digest"] = digest_of(manifest)
             write_file(temporary / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2), 0o644)
             if final.exists():  # the same name saved twice with no lesson between: the newer takes its place
-                final.rename(self.folder / f".{final.name}.old")
-            temporary.rename(final)
+                shutil.rmtree(replaced, ignore_errors=True)
+                final.rename(replaced)
+            try:
+                temporary.rename(final)
+            except OSError:
+                if replaced.exists():
+                    replaced.rename(final)
+                raise
             sync(self.folder)
+            shutil.rmtree(replaced, ignore_errors=True)
         finally:
-            for leftover in (temporary, self.folder / f".{final.name}.old"):
-                shutil.rmtree(leftover, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         return Checkpoint(final, name, seq, facts["version"], manifest)
+
+
+def digest_of(manifest: dict) -> str:
+    """The SHA-256 that a manifest carries, over everything else in it, in hex."""
+    rest = {name: value for name, value in manifest.items() if name != "digest"}
+    return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _sha256(path: Path) -> str:

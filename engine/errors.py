@@ -35,6 +35,13 @@ class Conflict(EngineError):
     code = "conflict"
 
 
+class DiskFull(EngineError):
+    """The disk has no room for what must be kept; the sentence says how much is free and how much is needed."""
+
+    status = 507
+    code = "disk"
+
+
 class Busy(EngineError):
     """The queue is full or the engine is stopping; `retry_after` is in seconds."""
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import orjson
 
 from engine.atomic import sync, write_file
+from engine.disk import disk_error
 
 log = logging.getLogger("ouroboros.journal")
 TOLD = frozenset({"turn", "correction", "branch", "forget", "checkpoint", "review"})
@@ -40,6 +41,8 @@ class Journal:
         self.path = path
         self.followers: list[Callable[[dict], None]] = []
         self._marks: list[int] = []
+        self._torn = path.with_name(f"{path.name}.torn")
+        self._torn.with_name(f".{self._torn.name}.new").unlink(missing_ok=True)
         self.records: list[dict] = [record for record in self._read() if record["kind"] not in TOLD]
         # Unbuffered: what could not be written must not come back by itself later.
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open for the life of the process
@@ -63,23 +66,23 @@ class Journal:
     def append(self, record: dict) -> dict:
         """Write one record and return it with its `seq`. When this returns, the record is on the disk.
 
-        OSError where the disk refuses; nothing of the record is then in the file, or the next `append` takes it out first.
+        EngineError where the disk refuses; nothing of the record is then in the file, or the next `append` takes it out first.
         """
         record = {"seq": self.seq + 1, **record}
         body = orjson.dumps(record)
         mark = zlib.crc32(body)
         line = memoryview(b"%08x %s\n" % (mark, body))
-        self._cut()
-        self._whole = False
         try:
+            self._cut()
+            self._whole = False
             written = 0
             while written < len(line):
                 written += self._file.write(line[written:])
             os.fsync(self._file.fileno())
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 self._cut()
-            raise
+            raise disk_error("the journal", error, self.path.parent, len(line)) from error
         self._whole = True
         self._size += len(line)
         self._marks.append(mark)
@@ -116,10 +119,9 @@ class Journal:
                 start = end + 1
                 continue
             if end < 0 or end + 1 == len(data):
-                torn = self.path.with_name(f"{self.path.name}.torn")
-                write_file(torn, data[start:])  # kept, in case it was damaged and not torn
+                write_file(self._torn, data[start:])  # kept, in case it was damaged and not torn
                 log.warning("journal=%s line=%d cut=%d bytes, kept in %s: the last record was never finished, nobody was told it counts",
-                            self.path, number, len(data) - start, torn)
+                            self.path, number, len(data) - start, self._torn)
                 with open(self.path, "r+b") as file:
                     file.truncate(start)
                     os.fsync(file.fileno())

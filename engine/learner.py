@@ -109,6 +109,8 @@ class Learner:
             raise BadRequest(f"the checkpoint {origin.name} was trained with another tokenizer", "name")
         kept = snapshot.parts["memory"]
         memory = State.from_named({name: t.to(device) for name, t in kept.items()}) if kept else None
+        if memory is not None and not memory.fits(self.model.network.zero_state(1)):
+            raise ValueError(f"the training memory of the checkpoint {origin.name} is of a network of another shape")
         put_weights = model_parts.putting(self.model, snapshot.parts, facts, origin)
 
         def put() -> None:

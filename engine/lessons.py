@@ -12,8 +12,10 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import torch
+
 from engine.checks import Checks
-from engine.errors import BadRequest, Busy, Conflict, EngineError
+from engine.errors import BadRequest, Busy, Conflict, DiskFull, EngineError
 from engine.events import Events
 from engine.greedy import Greedy
 from engine.history import History
@@ -55,10 +57,6 @@ class Job:
     def cancelled(self) -> bool:
         """Nobody waits for it any more."""
         return all(ticket.cancelled.is_set() for ticket in self.tickets)
-
-
-class _GivenUp(Exception):
-    """Nobody waits for the lesson any more."""
 
 
 class Lessons:
@@ -146,7 +144,9 @@ class Lessons:
             self._forget_key(job)
             unknown = EngineError("the lesson failed and nothing was learned; see the server's log")
             told = error if isinstance(error, EngineError) else unknown
-            if isinstance(error, (MemoryError, RuntimeError)) and "memory" in str(error).lower():
+            if isinstance(error, DiskFull):
+                told = DiskFull(f"{error.message}; nothing was learned")
+            elif _no_memory(error):
                 told = Busy("there was not enough memory for this lesson and nothing was learned; a smaller ctx_len needs less", 30)
             for ticket in job.tickets:
                 ticket.fail(told)
@@ -221,23 +221,24 @@ class Lessons:
             yield
 
     def _write(self, job: Job, run: LessonRun, began: float, digest: str) -> None:
-        """Journal the lesson: only now does it count. Where that fails, or nobody waits for it any more, it is taken back."""
+        """Journal the lesson: only now does it count. Where that fails, or nobody waits for it any more, it is taken back.
+
+        EngineError where the disk refuses.
+        """
         record = {"kind": "lesson", "time": began, "version": self.history.last + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
                   "samples": [s.describe() for s in job.samples],
                   **({"held": [s.describe() for s in run.held]} if run.held else {}),
                   "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": digest}
-        try:
-            if job.cancelled:
-                raise _GivenUp("cancelled")
-            record = self.journal.append(record)
-        except Exception as error:
+        if job.cancelled:
             run.roll_back()
-            why = str(error)
-            if not isinstance(error, _GivenUp):
-                why = f"the journal cannot be written ({getattr(error, 'strerror', None) or error})"
-            run.reason = f"{why}: nothing was learned"
+            run.reason = "cancelled: nothing was learned"
             return
+        try:
+            record = self.journal.append(record)
+        except BaseException:
+            run.roll_back()
+            raise
         self.history.note(record)
         self.versions.number = record["version"]
         self.versions.moved()
@@ -283,6 +284,11 @@ class Lessons:
         if record.get("key"):
             self._by_key[record["key"]] = {
                 "facts": {name: record.get(name) for name in ("id", "source", "session", "turn")}, "result": result_of(record)}
+
+
+def _no_memory(error: Exception) -> bool:
+    """Whether an error says that there was not enough memory, on whichever device; Python's own often says nothing at all."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and "memory" in str(error).lower())
 
 
 def result_of(record: dict) -> dict:

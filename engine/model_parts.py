@@ -20,6 +20,7 @@ from rwkv_models.optimizer import Trainer
 from rwkv_models.rwkv7 import RWKV7
 from rwkv_models.trained import Trains, apply
 from rwkv_models.weights_file import WeightsError, fit
+from rwkv_models.whole import MOMENTS
 
 Parts = dict[str, dict[str, Tensor]]
 
@@ -57,6 +58,7 @@ def putting(model: LiveModel, parts: Parts, described: dict, origin: Path) -> Ca
     fitted = fit(model.network, parts["model"], origin)
     trains = trains_of(described["trains"])
     adapters = [rebuilt(model.network, about, parts["adapters"], origin) for about in described["adapters"]]
+    _check_optimizer(model, adapters, parts["optimizer"], origin)
     alike = trains == model.trains and described["adapters"] == describe(model)["adapters"]
     if not alike:
         check_alone(model.trainer)
@@ -67,6 +69,17 @@ def putting(model: LiveModel, parts: Parts, described: dict, origin: Path) -> Ca
         model.trainer.put(fitted | _values(model, adapters), parts["optimizer"])
 
     return put
+
+
+def _check_optimizer(model: LiveModel, adapters: list[FactorAdapter | TimeState], tensors: dict[str, Tensor], origin: Path) -> None:
+    """WeightsError where a kept copy or moment is of nothing here, or of another shape."""
+    shapes = [(name, getattr(p, "ds_shape", p.shape)) for name, p in model.network.named_parameters()]
+    shapes += [(name, p.shape) for adapter in adapters for name, p in adapter.tensors().items()]
+    for key, tensor in tensors.items():
+        kind, _, name = key.partition(".")
+        fits = tensor.numel() == 1 if key == "step" else kind in ("master", *MOMENTS) and (name, tensor.shape) in shapes
+        if not fits:
+            raise WeightsError(f"{origin}: {key} of shape {list(tensor.shape)} is no part of this model's optimizer")
 
 
 def _values(model: LiveModel, adapters: list[FactorAdapter | TimeState]) -> dict[str, Tensor]:

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine import model_parts
-from engine.checkpoints import Checkpoint, Checkpoints
-from engine.errors import BadRequest, Conflict, EngineError, NotFound
+from engine.checkpoints import PARTS, Checkpoint, Checkpoints
+from engine.errors import BadRequest, Conflict, NotFound
 from engine.history import History, lessons_of
 from engine.journal import Journal
 from engine.learner import Learner, NotLearned, Snapshot
@@ -26,20 +26,15 @@ from models.role import Roles
 from rwkv_models.trained import Trains
 
 log = logging.getLogger("ouroboros.recovery")
-PARTS = ("model", "adapters", "optimizer", "memory")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A copy of the weights at a link. `snapshot` reads it."""
+    """A copy of the weights at a link that was found to fit; `put` puts it in place, and cannot fail."""
 
     link: Link
-    snapshot: Callable[[], Snapshot]
+    put: Callable[[], None]
     origin: Path
-
-    def putting(self, learner: Learner) -> Callable[[], None]:
-        """Find out whether it fits; what is returned puts it in place and cannot fail."""
-        return learner.putting(self.snapshot(), lessons_of(self.link), self.origin)
 
 
 class Past:
@@ -79,21 +74,31 @@ class Past:
                              "of": checkpoint.seq, "version": checkpoint.version,
                              **{name: checkpoint.describe()[name] for name in ("bytes", "sha256")}})
 
-    def nearest(self, end: Link) -> Source | None:
-        """The copy nearest before a link, or on it: the fewest lessons are to be learned again from there. Checkpoints that do not
-        verify are named in the log and passed over."""
+    def nearest(self, end: Link, learner: Learner) -> Source | None:
+        """The copy for a learner that lies nearest before a link, or on it: the fewest lessons are to be learned again from there.
+        Checkpoints that cannot be used are named in the log and passed over."""
         recent = self.recent.nearest(end)
-        found = None if recent is None else Source(recent[0], lambda: recent[1], Path("memory"))
-        for checkpoint in self.store.list():
-            link = self._link(checkpoint)
-            if link is None or not contains(end, link) or (found is not None and link.depth <= found.link.depth):
-                continue
+        known = [(link, c) for c in self.store.list() if (link := self._link(c)) is not None and contains(end, link)]
+        for link, checkpoint in sorted(known, key=lambda each: each[0].depth, reverse=True):
+            if recent is not None and link.depth <= recent[0].depth:
+                break
             problem = checkpoint.verify()
-            if problem:
-                log.warning("checkpoint=%s passed over: %s", checkpoint.folder.name, problem)
-                continue
-            found = Source(link, lambda c=checkpoint: Snapshot({part: c.part(part) for part in PARTS}, c.manifest), checkpoint.folder)
-        return found
+            if problem is None:
+                try:
+                    return Source(link, self._putting(checkpoint, link, learner), checkpoint.folder)
+                except ValueError as error:
+                    problem = error
+            log.warning("checkpoint=%s passed over: %s", checkpoint.folder.name, problem)
+        return recent and Source(recent[0], learner.putting(recent[1], lessons_of(recent[0]), Path("memory")), Path("memory"))
+
+    def _putting(self, checkpoint: Checkpoint, link: Link, learner: Learner) -> Callable[[], None]:
+        """What makes a learner a checkpoint. BadRequest where that was made under other roles or with another tokenizer, ValueError
+        where it cannot be read or be used."""
+        try:
+            snapshot = Snapshot({part: checkpoint.part(part) for part in PARTS}, checkpoint.manifest)
+            return learner.putting(snapshot, lessons_of(link), checkpoint.folder)
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise ValueError(f"the checkpoint {checkpoint.name} cannot be used: {str(error).splitlines()[0]}") from None
 
     def standing_on(self) -> tuple[Checkpoint | None, int]:
         """The newest checkpoint on the way to the present weights, not verified, and how many lessons came after it."""
@@ -159,9 +164,9 @@ class Past:
                 self._apply(record)
         self.begin(self.learner)
         end = self.history.end()
-        source = self.nearest(end)
+        source = self.nearest(end, self.learner)
         if source is not None:
-            source.putting(self.learner)()
+            source.put()
         start = None if source is None else source.link
         for _ in self.relearn(self.learner, start, end):
             pass
@@ -195,8 +200,7 @@ class Past:
         link = self._link(checkpoint)
         if link is None:
             raise BadRequest(f"name: the checkpoint {name} was made after another course of lessons than this journal's", "name")
-        source = Source(link, lambda: Snapshot({part: checkpoint.part(part) for part in PARTS}, checkpoint.manifest), checkpoint.folder)
-        put = source.putting(self.learner)
+        put = self._putting(checkpoint, link, self.learner)
         self._go({"kind": "load", "checkpoint": checkpoint.folder.name, "version": checkpoint.version}, put, _nothing)
         return checkpoint
 
@@ -224,9 +228,9 @@ class Past:
 
     def _prepared(self, end: Link) -> Generator[None, None, tuple[Callable[[], None], Callable[[], None]]]:
         """The weights of a link, ready: what puts them in place, and what takes them back if that cannot be written down."""
-        source = self.nearest(end)
+        source = self.nearest(end, self.learner)
         if source is not None and source.link is end:
-            return source.putting(self.learner), _nothing
+            return source.put, _nothing
         lessons = lessons_of(end)
         if self.spare.has_room():
             other = yield from self.spare.become(end, self)
@@ -247,7 +251,7 @@ class Past:
 
         try:
             self.learner.earlier.retracted.clear()
-            source.putting(self.learner)()
+            source.put()
             for _ in self.relearn(self.learner, source.link, end):
                 pass
         except BaseException:
@@ -261,9 +265,9 @@ class Past:
         """Write down that the weights are others now, and make them so."""
         try:
             record = self.journal.append({**record, "time": time.time()})
-        except OSError as error:
+        except BaseException:
             back()
-            raise EngineError(f"the journal cannot be written ({error.strerror or error}): nothing was changed", code="disk") from None
+            raise
         self.history.note(record)
         put()
         self._changed()

@@ -258,7 +258,7 @@ class Runs:
         run.told |= run.sum_up(self.lessons.versions.number) | {"reason": error.message}
         try:
             self._write_end(run)
-        except OSError as refused:
+        except EngineError as refused:
             log.error("run=%s its end cannot be written: %s", run.id, refused)
         for ticket in run.watchers:
             ticket.fail(error)

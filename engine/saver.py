@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from engine.checkpoints import Checkpoint, Checkpoints
+from engine.disk import disk_error
 from engine.errors import EngineError
 from engine.learner import Snapshot
 from engine.ticket import Ticket
@@ -77,8 +78,7 @@ class Saver:
         except Exception as error:  # the writer of safetensors has errors of its own for a full disk
             log.error("save=%s failed: %s", name, error)
             if ticket is not None and checkpoint is None:
-                reason = getattr(error, "strerror", None) or str(error)
-                ticket.fail(EngineError(f"the checkpoint {name} cannot be written: {reason}", code="disk"))
+                ticket.fail(disk_error(f"the checkpoint {name}", error, self.store.folder, snapshot.bytes))
         finally:
             self._between(lambda: self._written(checkpoint))
 
@@ -87,7 +87,7 @@ class Saver:
         if checkpoint is not None:
             try:
                 self._tell(checkpoint)
-            except OSError as error:
+            except EngineError as error:
                 log.error("save=%s is written, which the journal could not be told: %s", checkpoint.name, error)
         if self._waiting:
             self.save(*self._waiting.popleft())

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import orjson
 
-from engine.atomic import write_file
+from engine.atomic import remove_unfinished, write_file
 from engine.checkpoints import checked_name
-from engine.errors import BadRequest, Conflict, EngineError, NotFound
+from engine.disk import disk_error
+from engine.errors import BadRequest, Conflict, NotFound
 
 log = logging.getLogger("ouroboros.sessions")
 
@@ -67,6 +68,7 @@ class Sessions:
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
         self._by_name: dict[str, Session] = {}
         for path in sorted(folder.glob("*.json")):
             try:
@@ -115,10 +117,11 @@ class Sessions:
         """Give a session these turns: on the disk first, then in memory. EngineError where the disk refuses."""
         rows = [{"messages": t.messages, "answer": t.answer, "tokens": t.tokens, "versions": t.versions,
                  "finish_reason": t.finish_reason, "opening": t.opening} for t in turns]
+        data = orjson.dumps({"name": session.name, "start": session.start, "turns": rows})
         try:
-            write_file(self.folder / f"{session.name}.json", orjson.dumps({"name": session.name, "start": session.start, "turns": rows}))
+            write_file(self.folder / f"{session.name}.json", data)
         except OSError as error:
-            raise EngineError(f"the session {session.name} cannot be written: {error.strerror}", code="disk") from None
+            raise disk_error(f"the session {session.name}", error, self.folder, len(data)) from None
         session.turns[:] = turns
         self._by_name[session.name] = session
 

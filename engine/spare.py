@@ -63,15 +63,17 @@ class Spare:
             return self._learner
         if not self.has_room():
             raise Conflict("as_of: there is not enough free memory for a second model beside the one that answers", "as_of", code="memory")
-        source = past.nearest(end)
-        if self._learner is None or (source is None and not (self._end is not None and contains(end, self._end))):
+        if self._learner is None:
+            self._learner, self.conversations = self._make()
+        source = past.nearest(end, self._learner)
+        if source is None and self._end is not None and not contains(end, self._end):
             self.release()
             self._learner, self.conversations = self._make()
         learner, start, self._learner = self._learner, self._end, None  # broken off midway, it would be nothing that was
         try:
             if source is not None and (not contains(end, start) or depth(source.link) > depth(start)):
                 learner.earlier.retracted.clear()
-                source.putting(learner)()
+                source.put()
                 start = source.link
             yield from past.relearn(learner, start, end)
         except BaseException:

@@ -16,8 +16,9 @@ import orjson
 from safetensors import safe_open
 from safetensors.torch import save
 
-from engine.atomic import write_file
+from engine.atomic import remove_unfinished, write_file
 from engine.checkpoints import checked_name
+from engine.disk import disk_error
 from engine.errors import Conflict, EngineError, NotFound
 from rwkv_models.state import State
 from rwkv_models.weights_file import WeightsError, read_tensors
@@ -64,6 +65,7 @@ class StateFolder:
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
 
     def list(self) -> list[StateFile]:
         """All of them, the newest first."""
@@ -84,10 +86,11 @@ class StateFolder:
         facts = {"kind": kind, "version": version, "time": time.time(), "tokens": tokens}
         path = self.folder / f"{checked_name(name)}@{number}.safetensors"
         tensors = {key: t.detach().cpu().contiguous() for key, t in state.named().items()}
+        data = save(tensors, metadata={"facts": orjson.dumps(facts).decode()})
         try:
-            write_file(path, save(tensors, metadata={"facts": orjson.dumps(facts).decode()}))
+            write_file(path, data)
         except OSError as error:
-            raise EngineError(f"the state {name} cannot be written: {error.strerror}", code="disk") from None
+            raise disk_error(f"the state {name}", error, self.folder, len(data)) from None
         return StateFile(path, name, number, facts)
 
     def load(self, file: str, like: State) -> State:

@@ -142,6 +142,8 @@ class StoreFollower:
     def _open(self, reading: Reading) -> LessonStore | None:
         """The store, with the journal read to where it is; None where it must be made."""
         why = "there is none yet"
+        for word in ("new", "old"):  # of a making that was broken off
+            _remove(self._folder.with_name(f".{self._folder.name}.{word}"))
         if self._folder.exists():
             try:
                 store = LessonStore(self._folder)

@@ -15,9 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engine import model_parts
-from engine.atomic import sync
+from engine.atomic import remove_unfinished, sync
 from engine.checkpoints import checked_name
-from engine.errors import BadRequest, Conflict, EngineError, NotFound
+from engine.disk import disk_error
+from engine.errors import BadRequest, Conflict, NotFound
 from engine.group import check_alone
 from engine.journal import Journal
 from engine.live_model import LiveModel
@@ -39,6 +40,7 @@ class Trained:
         self.model = model
         self.journal = journal
         self.folder = folder
+        remove_unfinished(folder)
         self._changed = changed  # the weights answer otherwise than before
 
     def describe(self) -> dict:
@@ -113,7 +115,8 @@ class Trained:
             temporary.rename(final)
             sync(self.folder)
         except OSError as error:
-            raise EngineError(f"the adapter {name} cannot be written: {error.strerror}", code="disk") from None
+            needed = sum(tensor.nbytes for tensor in copy.tensors().values())
+            raise disk_error(f"the adapter {name}", error, self.folder, needed) from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return final

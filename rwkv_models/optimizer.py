@@ -28,8 +28,12 @@ copies of it in bf16 and fp32 on the GPU: 0.8 GB for a part of this size, 17 GB 
 power of two, as that is what torch rounds pinned memory up to."""
 
 
+LONGEST = 1e8
+"""A gradient longer than this is broken. Clipping would leave of it a step in the direction of the breakage."""
+
+
 class StepRefused(RuntimeError):
-    """The gradient cannot be used; neither weights nor moments have moved. The text says why, in one clause."""
+    """The gradient cannot be used. The text says why, in one clause."""
 
 
 @dataclass(frozen=True)
@@ -187,22 +191,26 @@ class Trainer:
     def step(self, lr: float) -> float:
         """Move the weights once with step size `lr` and return the norm of the gradient before clipping.
 
-        Raises StepRefused, and moves nothing, where the gradient is not finite.
+        Raises StepRefused where the gradient is not finite, and nothing has moved; or where its norm is above LONGEST, which is known
+        before the step without ZeRO, and after it with.
         """
         for group in self._adam.param_groups:
             group["lr"] = lr * group["rate"]
         if self.recipe.zero_stage == 0:
             norm = float(nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None]))
-            if not math.isfinite(norm):
+            if not 0 <= norm <= LONGEST:  # nor where it is NaN
                 self.discard_gradients()
-                raise StepRefused("the gradient is not finite")
+                raise StepRefused(_too_long(norm))
             self.engine.step()
             return norm
         self.engine.step()
         self._empty_partitions()
         if self.engine.optimizer.overflow:
             raise StepRefused("the gradient is not finite")
-        return float(self.engine.get_global_grad_norm())
+        norm = float(self.engine.get_global_grad_norm())
+        if norm > LONGEST:
+            raise StepRefused(_too_long(norm))
+        return norm
 
     def discard_gradients(self) -> None:
         """Drop what was gathered, as if the last backwards had not been; also those that broke off half-way (out of memory).
@@ -349,6 +357,10 @@ class Trainer:
                     now.copy_(before)
 
         return restore
+
+
+def _too_long(norm: float) -> str:
+    return f"the norm of the gradient is {norm:.3g}, above {LONGEST:g}" if math.isfinite(norm) else "the gradient is not finite"
 
 
 def loopback_process_group() -> None:

@@ -14,7 +14,8 @@ REF = "#/components/schemas/{model}"
 INTRODUCTION = (
     "JSON in and out, in UTF-8. Times are seconds, losses are nats per trained token. Every route but /health needs the header "
     "Authorization: Bearer TOKEN. An unknown field or a value that is not allowed is refused with 400 and one sentence that names the "
-    "field; 503 with Retry-After says that the queue is full. Every error is {\"error\": {\"message\", \"type\", \"param\", \"code\"}}.")
+    "field; 503 with Retry-After says that the queue is full, 507 that the disk is. "
+    "Every error is {\"error\": {\"message\", \"type\", \"param\", \"code\"}}.")
 ERROR = {"type": "object", "required": ["error"], "properties": {"error": {
     "type": "object", "required": ["message", "type", "param", "code"], "properties": {
         "message": {"type": "string"}, "type": {"type": "string"}, "param": {"type": ["string", "null"]}, "code": {"type": "string"}}}}}
@@ -31,11 +32,12 @@ STATUSES = {
     413: "The body or the header is too large.",
     414: "The path with its query is too long.",
     415: "The body is no JSON in UTF-8.",
-    500: "The server failed, as where its disk is full. The sentence says how, or under which request id its log does.",
+    500: "The server failed. The sentence says how, or under which request id its log does.",
     503: "The queue is full, or the server is starting or stopping; Retry-After says when to come again.",
+    507: "The disk is full. The sentence says how many bytes are free and how many are needed; nothing was changed.",
 }
 """What each refusal means."""
-ANYWHERE = (400, 403, 408, 411, 413, 414, 500, 503)
+ANYWHERE = (400, 403, 408, 411, 413, 414, 500, 503, 507)
 WITH_A_NAME = (404, 409)
 WITH_A_BODY = (404, 409, 415)
 

@@ -57,6 +57,8 @@ def load_token(folder: Path, configured: str | None, host: str) -> Token:
 def make(path: Path) -> bool:
     """Write a new token where there is none. True when this call made it: of two starts at once, one wins."""
     if path.exists():
+        for draft in path.parent.glob(".token-*"):  # of a start that was killed; another that is under way is too late with its own
+            draft.unlink(missing_ok=True)
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".token-{os.getpid()}-{secrets.token_hex(4)}")
@@ -68,10 +70,10 @@ def make(path: Path) -> bool:
             os.fsync(file.fileno())
         os.link(draft, path)  # fails where the name is taken, unlike a rename
         return True
-    except FileExistsError:
+    except (FileExistsError, FileNotFoundError):
         return False
     finally:
-        os.unlink(draft)
+        draft.unlink(missing_ok=True)
 
 
 def read(path: Path) -> str:

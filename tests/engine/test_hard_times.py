@@ -8,7 +8,7 @@ import pytest
 import engine.decoding as decoding
 from config_scripts.schema import load_config
 from engine.engine import Engine
-from engine.errors import BadRequest, Conflict, EngineError, NotFound
+from engine.errors import BadRequest, Conflict, DiskFull, EngineError, NotFound
 from engine.live_model import EMBEDDED
 from engine.options import InferOptions, TrainOptions
 from models.tokenizer import load_tokenizer
@@ -68,8 +68,8 @@ def test_a_disk_that_fills_while_the_journal_is_written_loses_nothing_and_the_ne
     before, real = engine.weights(), engine.journal._file
     for _ in range(2):
         engine.journal._file = HalfWritten(real)
-        answer = teach(engine, HAT, epochs=1)
-        assert not answer["learned"] and "No space left" in answer["reason"]
+        with pytest.raises(DiskFull, match=r"No space left .* bytes are free and \d+ bytes are needed; nothing was learned"):
+            teach(engine, HAT, epochs=1)
         assert engine.weights() == before and bits(engine) == before["digest"]
     engine.journal._file = real
     assert teach(engine, HAT, epochs=1)["version"] == 2
@@ -86,7 +86,7 @@ def test_a_load_that_the_journal_refuses_changes_nothing_and_the_engine_lives(en
     before = engine.weights()
     with monkeypatch.context() as m:
         m.setattr("engine.journal.os.fsync", refuse)
-        with pytest.raises(EngineError, match="nothing was changed"):
+        with pytest.raises(DiskFull, match="nothing was changed"):
             engine.load("kept").result(60)
     assert engine.weights() == before and bits(engine) == before["digest"] and ask(engine)["text"] and engine.load("kept").result(60)["name"] == "kept"
 
@@ -190,7 +190,8 @@ def test_a_correction_that_is_not_learned_leaves_the_session_as_it_is(engine, mo
     assert not correct(dry_run=True)["corrected"] and engine.session("wrong")["turns"][0]["answer"] == said
     with monkeypatch.context() as m:
         m.setattr("engine.journal.os.fsync", refuse)
-        assert not correct(epochs=1)["learned"]
+        with pytest.raises(DiskFull):
+            correct(epochs=1)
     assert engine.session("wrong")["turns"][0]["answer"] == said
     assert correct(epochs=1)["corrected"] and engine.session("wrong")["turns"][0]["answer"] == "Your cat is called Wanda."
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.errors import DiskFull
 from engine.journal import Journal, JournalDamaged
 
 
@@ -56,7 +57,7 @@ def test_a_write_that_the_disk_refuses_leaves_no_half_record(tmp_path, monkeypat
     journal = Journal(path)
     with monkeypatch.context() as m:
         m.setattr("engine.journal.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(DiskFull, match="bytes are free and 49 bytes are needed"):
             journal.append({"kind": "lesson", "text": "lost"})
     journal.append({"kind": "lesson", "text": "kept"})
     journal.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from config_scripts.schema import DEFAULT_CONFIG, load_config
+from engine.checkpoints import digest_of
 from engine.engine import Engine
 from engine.errors import BadRequest
 from tests.engine.test_live_loop import bits, started
@@ -34,7 +35,7 @@ def test_a_checkpoint_that_was_trained_under_other_roles(tmp_path):
     told = json.loads(manifest.read_text())
     assert list(told["roles"]) == ["system", "user", "assistant"], "roles are saved with a checkpoint"
     told["roles"]["user"]["suffix"] = [7]
-    manifest.write_text(json.dumps(told))
+    manifest.write_text(json.dumps(told | {"digest": digest_of(told)}))
     before = bits(engine)
     with pytest.raises(BadRequest) as refusal:
         engine.load("before").result(60)

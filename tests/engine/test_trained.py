@@ -7,7 +7,7 @@ import torch
 
 from config_scripts.schema import load_config
 from engine.engine import Engine
-from engine.errors import BadRequest, Conflict, NotFound
+from engine.errors import BadRequest, Conflict, DiskFull, NotFound
 from tests.engine.test_live_loop import LESSON, QUESTION, ask, bits, started, teach
 
 LORA = {"what": "lora", "name": "mine", "rank": 8, "alpha": 16.0, "dropout": 0.1}
@@ -62,7 +62,8 @@ def test_a_refused_lesson_of_an_adapter_changes_no_bit(tmp_path, monkeypatch):
     before = engine.weights()
     with monkeypatch.context() as m:
         m.setattr("engine.journal.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        assert not teach(engine, lr=3e-3, epochs=2)["learned"]
+        with pytest.raises(DiskFull):
+            teach(engine, lr=3e-3, epochs=2)
     assert engine.weights() == before and bits(engine) == before["digest"]
     engine.close(1)
 

@@ -4,7 +4,7 @@ import pytest
 
 from config_scripts.schema import load_config
 from engine.engine import Engine
-from engine.errors import BadRequest, Conflict, NotFound
+from engine.errors import BadRequest, Conflict, DiskFull, NotFound
 from engine.options import InferOptions, TrainOptions
 from tests.engine.test_live_loop import GREEDY, NAMES, QUESTION, ask
 
@@ -164,14 +164,16 @@ def test_the_list_tells_what_made_each_version_and_which_the_present_stands_on(f
 
 def test_a_journal_that_refuses_leaves_everything_as_it_was(four, monkeypatch):
     engine, digests = four
+    lesson = engine.version_list()[1]["lesson"]
 
-    def full(record):
+    def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(engine.journal, "append", full)
-    for act in (lambda: engine.rollback(1), lambda: engine.undo(engine.version_list()[1]["lesson"])):
-        with pytest.raises(Exception, match="nothing was changed"):
+    monkeypatch.setattr("engine.journal.os.fsync", full)
+    for act in (lambda: engine.rollback(1), lambda: engine.undo(lesson)):
+        with pytest.raises(DiskFull, match="the journal"):
             act().result(60)
+    monkeypatch.undo()
     assert engine.weights()["digest"] == digests[4] and engine.weights()["version"] == 4
 
 

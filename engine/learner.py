@@ -101,16 +101,16 @@ class Learner:
     def putting(self, snapshot: Snapshot, lessons: list[dict], origin: Path) -> Callable[[], None]:
         """Find out whether a copy fits this program (BadRequest or WeightsError tell in one sentence); what is returned puts it in
         place and cannot fail. `lessons` are the records of those in it."""
-        facts, device = snapshot.facts, self.model.device
+        facts, device, name = snapshot.facts, self.model.device, origin.name.partition("@")[0]
         difference = self.model.roles.difference(Roles.from_description(facts["roles"]))
         if difference:
-            raise BadRequest(f"the checkpoint {origin.name} was trained under other roles: {difference}", "name")
+            raise BadRequest(f"the checkpoint {name} was trained under other roles: {difference}", "name")
         if facts["tokenizer"] != self.model.tokenizer.digest:
-            raise BadRequest(f"the checkpoint {origin.name} was trained with another tokenizer", "name")
+            raise BadRequest(f"the checkpoint {name} was trained with another tokenizer", "name")
         kept = snapshot.parts["memory"]
         memory = State.from_named({name: t.to(device) for name, t in kept.items()}) if kept else None
         if memory is not None and not memory.fits(self.model.network.zero_state(1)):
-            raise ValueError(f"the training memory of the checkpoint {origin.name} is of a network of another shape")
+            raise ValueError(f"the training memory of the checkpoint {name} is of a network of another shape")
         put_weights = model_parts.putting(self.model, snapshot.parts, facts, origin)
 
         def put() -> None:

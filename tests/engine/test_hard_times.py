@@ -86,7 +86,7 @@ def test_a_load_that_the_journal_refuses_changes_nothing_and_the_engine_lives(en
     before = engine.weights()
     with monkeypatch.context() as m:
         m.setattr("engine.journal.os.fsync", refuse)
-        with pytest.raises(DiskFull, match="nothing was changed"):
+        with pytest.raises(DiskFull, match="the journal"):
             engine.load("kept").result(60)
     assert engine.weights() == before and bits(engine) == before["digest"] and ask(engine)["text"] and engine.load("kept").result(60)["name"] == "kept"
 
@@ -144,7 +144,7 @@ def test_going_back_and_teaching_on_is_the_same_after_a_restart_and_forgets_what
     engine.load("one").result(60)
     assert len(engine.lessons.learner.earlier.samples) == 1
     teach(engine, [{"role": "user", "text": "What is my name?"}, {"role": "assistant", "text": "Your name is Olga."}], mode="wani-bot", ctx_len=8, keep_state=True)
-    assert engine.versions.number == 2 and len(engine.lessons.learner.earlier.samples) == 2
+    assert engine.versions.number == 3 and len(engine.lessons.learner.earlier.samples) == 2
     digest = engine.weights()["digest"]
     engine.close(1)
     again = started(tmp_path)
@@ -179,7 +179,7 @@ def test_only_so_many_automatic_checkpoints_are_kept(tmp_path, monkeypatch):
     for _ in range(4):
         teach(engine, epochs=1)
         engine.owner.call(lambda: engine.saver.save("auto"))
-        until(lambda: engine.weights()["lessons_since_checkpoint"] == 0)
+        until(lambda: engine.weights()["lessons_since_checkpoint"] == 0 and not engine.saver._writing)
     assert [c["name"] for c in engine.checkpoints()] == ["auto", "auto", "named"]
     engine.close(1)
 

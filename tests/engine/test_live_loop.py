@@ -9,7 +9,7 @@ import torch
 
 from config_scripts.schema import load_config
 from engine.engine import Engine
-from engine.errors import BadRequest, Conflict, NotFound
+from engine.errors import BadRequest, Conflict, DiskFull, NotFound
 from engine.options import InferOptions, TrainOptions
 
 QUESTION = [{"role": "user", "text": "What is my cat called?"}]
@@ -108,7 +108,7 @@ def test_a_state_of_older_weights_is_made_again(engine):
 
 
 def test_chat_streams_while_a_lesson_is_learned(engine):
-    lesson = engine.train({"messages": LESSON}, TrainOptions(epochs=6), None, {"epochs"})
+    lesson = engine.train({"messages": LESSON}, TrainOptions(epochs=6, checks=False), None, {"epochs", "checks"})
     answers = [engine.infer({"text": "Once upon a time"}, InferOptions(max_tokens=60, ban_tokens=[0]), None, {"max_tokens", "ban_tokens"}) for _ in range(3)]
     order = []
     with ThreadPoolExecutor(4) as pool:
@@ -137,8 +137,8 @@ def test_a_lesson_that_the_journal_refuses_is_taken_back(engine, monkeypatch):
     before = engine.weights()["digest"]
     with monkeypatch.context() as m:
         m.setattr("engine.journal.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        answer = teach(engine)
-    assert not answer["learned"] and "No space left" in answer["reason"]
+        with pytest.raises(DiskFull, match="No space left.*nothing was learned"):
+            teach(engine)
     assert bits(engine) == engine.weights()["digest"] == before
 
 

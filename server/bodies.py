@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from config_scripts.sections import Trains
@@ -18,6 +18,8 @@ MAX_LIST = 100_000
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Moment = Annotated[str, Field(min_length=1, max_length=64)]
+Instant = Annotated[Moment, BeforeValidator(lambda value: str(value) if type(value) in (int, float) and value >= 0 else value), WithJsonSchema(
+    {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "minLength": 1, "maxLength": 64}]})]
 Key = Annotated[str, Field(pattern=KEY_PATTERN)]
 Role = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
@@ -98,7 +100,7 @@ class InferBody(Sourced, InferOptions):
     text: Text | None = None
     tokens: Tokens | None = None
     session: Name | None = Field(None, description="Keep the conversation and its state under this name.")
-    as_of: Annotated[int, Field(ge=0, lt=2**53)] | Annotated[float, Field(ge=0)] | Moment | None = Field(None, description=(
+    as_of: Instant | None = Field(None, description=(
         "Answer with the weights of an earlier moment: a version (17) or a time, as in /lessons. Not with a session."))
     stream: Stream = False
 
@@ -164,6 +166,10 @@ class RollbackBody(Strict):
     """POST /rollback."""
 
     version: int = Field(ge=0, lt=2**53, description="The version to go back to; lessons that it does not contain leave the weights.")
+
+
+class UndoBody(Strict):
+    """POST /lessons/<name>/undo, which needs to be told nothing."""
 
 
 class DiffQuery(Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.bodies import DiffQuery, RollbackBody
+from server.bodies import DiffQuery, RollbackBody, UndoBody
 from server.route import Call, Route
 
 
@@ -19,6 +19,7 @@ ROUTES = (
     Route("GET", "/versions/diff", lambda engine, call: engine.diff(call.body.before, call.body.after), "What two versions differ in",
           query=DiffQuery, waits=True,
           answer="from, to, lessons (only_from, only_to), probe_loss (of both), layers (layer, norm of the change, relative), seconds."),
-    Route("POST", "/lessons/<name>/undo", undo, "Take a lesson out of the weights; those after it are learned again without it", waits=True,
+    Route("POST", "/lessons/<name>/undo", undo, "Take a lesson out of the weights; those after it are learned again without it", UndoBody,
+          waits=True,
           answer="lesson, version, relearned (how many), seconds."),
 )

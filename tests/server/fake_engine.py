@@ -101,8 +101,9 @@ class FakeEngine:
     def weights(self):
         return {"version": 0, "digest": "00", "checkpoint": None, "lessons_since_checkpoint": 0}
 
-    def infer(self, source, options, session, given):
+    def infer(self, source, options, session, given, as_of=None):
         self.asked("infer", source, options, session, given)
+        self.asked("as_of", as_of)
         return self.ticket("infer", source.get("text", ""), {"session": session})
 
     def answer(self, kind, sources, options, given, n=1, score=None):
@@ -166,6 +167,21 @@ class FakeEngine:
     def retract(self, lesson):
         self.asked("retract", lesson)
         return self.ticket("retract")
+
+    def rollback(self, version):
+        self.asked("rollback", version)
+        return self.ticket("rollback")
+
+    def undo(self, lesson):
+        self.asked("undo", lesson)
+        return self.ticket("undo")
+
+    def diff(self, before, after):
+        self.asked("diff", before, after)
+        return self.ticket("diff")
+
+    def version_list(self):
+        return [{"version": 7}]
 
     def review(self, limit):
         self.asked("review", limit)

@@ -68,6 +68,16 @@ def test_load_data(server):
     assert server.get("/load_data").json() == {"datasets": [{"name": "sft.org"}], "runs": []}
 
 
+def test_versions_listed_compared_gone_back_to_and_asked(server):
+    assert server.get("/versions").json() == {"versions": [{"version": 7}]}
+    assert server.get("/versions/diff?before=1&after=3").status_code == 200 and server.engine.last("diff") == (1, 3)
+    assert server.post("/rollback", {"version": 4}).status_code == 200 and server.engine.last("rollback") == (4,)
+    assert server.post("/rollback", {"version": -1}).status_code == 400
+    assert server.post("/lessons/lesson-0123456789ab/undo", {}).status_code == 200 and server.engine.last("undo") == ("lesson-0123456789ab",)
+    for moment, told in ((3, "3"), (1764000000.5, "1764000000.5"), ("tx:9", "tx:9"), (None, None)):
+        assert server.post("/infer", {"text": "a", "as_of": moment}).status_code == 200 and server.engine.last("as_of") == (told,)
+
+
 def test_lessons_again_retracted_and_reviewed(server):
     lesson = "lesson-0123456789ab"
     assert server.post(f"/lessons/{lesson}/retrain", {"lr": 1e-3, "idempotency_key": "k"}).status_code == 200

@@ -18,8 +18,16 @@ MAX_LIST = 100_000
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Moment = Annotated[str, Field(min_length=1, max_length=64)]
-Instant = Annotated[Moment, BeforeValidator(lambda value: str(value) if type(value) in (int, float) and value >= 0 else value), WithJsonSchema(
-    {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "minLength": 1, "maxLength": 64}]})]
+
+
+def instant(value: Any) -> Any:
+    """A version or a time as the lesson store reads it; what is neither is left for the check of texts to refuse."""
+    return str(value) if type(value) in (int, float) and 0 <= value <= LATEST else value
+
+
+LATEST = 10**12
+Instant = Annotated[Moment, BeforeValidator(instant), WithJsonSchema(
+    {"anyOf": [{"type": "number", "minimum": 0, "maximum": LATEST}, {"type": "string", "minLength": 1, "maxLength": 64}]})]
 Key = Annotated[str, Field(pattern=KEY_PATTERN)]
 Role = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]

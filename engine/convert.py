@@ -50,10 +50,7 @@ def convert(source: Path, target: Path, adapter: str | None = None) -> None:
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """The checkpoint in a folder, its files as their manifest says."""
-    try:
-        checkpoint = Checkpoint.read(folder)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{folder}: this folder has no manifest.json of a checkpoint") from None
+    checkpoint = Checkpoint.read(folder)
     if problem := checkpoint.verify():
         raise ValueError(f"{folder}: the checkpoint is damaged: {problem}")
     return checkpoint

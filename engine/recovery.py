@@ -53,6 +53,7 @@ class Past:
         self._apply = apply  # a state record of the journal
         self._changed = changed  # the weights answer otherwise than before
         self._settings = settings  # of the config script, told by each checkpoint
+        self._unusable: set[str] = set()  # checkpoints that were passed over, by the digests of their manifests
 
     # -- copies
 
@@ -89,6 +90,7 @@ class Past:
                 except ValueError as error:
                     problem = error
             log.warning("checkpoint=%s passed over: %s", checkpoint.folder.name, problem)
+            self._unusable.add(checkpoint.manifest["digest"])
         return recent and Source(recent[0], learner.putting(recent[1], lessons_of(recent[0]), Path("memory")), Path("memory"))
 
     def _putting(self, checkpoint: Checkpoint, link: Link, learner: Learner) -> Callable[[], None]:
@@ -101,9 +103,9 @@ class Past:
             raise ValueError(f"the checkpoint {checkpoint.name} cannot be used: {str(error).splitlines()[0]}") from None
 
     def standing_on(self) -> tuple[Checkpoint | None, int]:
-        """The newest checkpoint on the way to the present weights, not verified, and how many lessons came after it."""
+        """The newest checkpoint on the way to the present weights that was not found damaged, and how many lessons came after it."""
         end = self.history.end()
-        known = [(c, self._link(c)) for c in self.store.list()]
+        known = [(c, self._link(c)) for c in self.store.list() if c.manifest["digest"] not in self._unusable]
         on_the_way = [(c, link) for c, link in known if link is not None and contains(end, link)]
         if not on_the_way:
             return None, len(lessons_of(end))

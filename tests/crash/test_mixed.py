@@ -17,6 +17,8 @@ THREADS = 16
 REFUSED = {400, 404, 409}
 """What may be told to somebody whose session or turn another one was using or had just changed."""
 
+BACK = ("load", "rollback", "undo")
+
 
 class Crowd:
     """Sixteen people at one server; everything that they were told, with the moments at which they asked and heard it."""
@@ -33,7 +35,7 @@ class Crowd:
 
     def one(self, number: int) -> None:
         chance = self.chance[number]
-        acts = [self.chat] * 6 + [self.teach] * 4 + [self.correct] * 3 + [self.edit] * 2 + [self.save, self.again, self.load]
+        acts = [self.chat] * 6 + [self.teach] * 4 + [self.correct] * 3 + [self.edit] * 2 + [self.save, self.again, self.load, self.rollback, self.undo]
         while True:
             with self.guard:
                 turn = next(self.left, None)
@@ -103,6 +105,14 @@ class Crowd:
     def load(self, chance, turn) -> None:
         self._ask("/load", name=f"n{chance.randrange(3)}")
 
+    def rollback(self, chance, turn) -> None:
+        self._ask("/rollback", version=chance.randrange(20))
+
+    def undo(self, chance, turn) -> None:
+        """One of the lessons that were just learned: those after it are few, and are learned again."""
+        if self.learned:
+            self._ask(f"/lessons/{self.learned[-1][2]['lesson']}/undo")
+
 
 def check(crowd: Crowd, data) -> None:
     """The journal is the history; what people were told must be in it, once."""
@@ -111,19 +121,19 @@ def check(crowd: Crowd, data) -> None:
     assert max(keys.values()) == 1, "a lesson was learned twice"
     told = {key: answer for _, _, answer, key in crowd.learned}
     assert told.keys() == keys.keys(), f"lost {told.keys() - keys.keys()}, never told {keys.keys() - told.keys()}"
-    version, has_been = 0, {0}
+    version, highest, has_been = 0, 0, {0}
     for record in records(data):
         if record["kind"] == "lesson":
-            assert record["version"] == version + 1, "versions grow by one with each lesson"
+            assert record["version"] == highest + 1, "versions grow by one with each lesson, and none is used twice"
             assert (told[record["key"]]["version"], told[record["key"]]["lesson"]) == (record["version"], record["id"])
-            version = record["version"]
-        elif record["kind"] == "load":
-            version = record["version"]
+            version = highest = record["version"]
+        elif record["kind"] in BACK:
+            version, highest = record["version"], max(highest, record["version"])
         has_been.add(version)
     assert crowd.program.get("/weights")["version"] == version
     for _, _, (first, last) in crowd.answers:
         assert first in has_been and last in has_been
-    if any(record["kind"] == "load" for record in records(data)):
+    if any(record["kind"] in BACK for record in records(data)):
         return
     for asked, heard, (first, last) in crowd.answers:  # nothing went back: versions that are told come in order
         least = max((a["version"] for _, then, a, _ in crowd.learned if then < asked), default=0)
@@ -139,7 +149,7 @@ def test_what_sixteen_people_were_told_is_one_history(folder, tmp_path, count, l
     with Program(script(folder), data) as program:
         crowd = Crowd(program, count, seed)
         if not loads:
-            crowd.load = crowd.chat
+            crowd.load = crowd.rollback = crowd.undo = crowd.chat
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(crowd.one, range(THREADS)))
         print(f"seed={seed} {dict(crowd.done)}")

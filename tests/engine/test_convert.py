@@ -90,12 +90,12 @@ class Payload:
 
 def test_what_cannot_be_done_is_said_in_one_sentence(saved, tmp_path):
     folder, *_ = saved
-    hostile, there, empty, damaged = tmp_path / "hostile.pth", tmp_path / "there.pth", tmp_path / "empty", tmp_path / "default@00000009"
+    hostile, there, empty, damaged = tmp_path / "hostile.pth", tmp_path / "there.pth", tmp_path / "empty", tmp_path / "damaged" / folder.name
     hostile.write_bytes(pickle.dumps({"emb.weight": Payload()}))
     torch.save({"emb.weight": Payload()}, tmp_path / "zipped.pth")
     there.write_text("mine")
     empty.mkdir()
-    damaged.mkdir()
+    damaged.mkdir(parents=True)
     for file in folder.iterdir():
         (damaged / file.name).write_bytes(file.read_bytes())
     with open(damaged / "model.safetensors", "r+b") as file:
@@ -106,7 +106,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(saved, tmp_path):
         ((hostile, out), "hostile.pth: not a readable checkpoint"), ((tmp_path / "zipped.pth", out), "zipped.pth: not a readable checkpoint"),
         ((tmp_path / "none.pth", out), "none.pth: there is no such weights file"), ((folder, there), "there is a file or folder of this name"),
         ((folder, tmp_path / "out.gguf"), "weights are written as .pth or .safetensors"), ((folder, tmp_path / "no" / "out.pth"), "no such folder"),
-        ((empty, out), "has no manifest.json"), ((damaged, out), "does not match the SHA-256"),
+        ((empty, out), "manifest.json cannot be read"), ((damaged, out), "does not match the SHA-256"),
         ((folder, tmp_path / "x", "nobody"), "there is no adapter nobody; there are: mine, tuned"), ((EMBEDDED, tmp_path / "x", "mine"), "adapters are in a folder"),
     ]:
         with pytest.raises(ValueError) as refused:

@@ -303,6 +303,8 @@ def _stored(folder: str, version: int, change: Change) -> Iterator[tuple]:
     yield me, "of", tx(int(of))
     yield me, "version", version
     yield me, "head", change.head and node("lesson", change.head)
+    for lesson in change.without:
+        yield me, "without", node("lesson", lesson)
 
 
 def _checkpoint(record: dict, change: Change) -> Iterator[tuple]:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import quote
 
-from models.course import Course, Link, apart, without
+from models.course import Course, Link, apart, path, without
 
 
 class Shown(NamedTuple):
@@ -67,6 +67,8 @@ class Change:
     """The record that made the weights until now."""
     head: str | None = None
     """The last lesson that a checkpoint contains."""
+    without: list[str] = field(default_factory=list)
+    """Lessons that its lessons were learned on, and that it does not contain: they were undone."""
 
 
 class Ledger:
@@ -76,7 +78,8 @@ class Ledger:
         self.seq = 0
         self._time = 0.0
         self._course = Course()  # of the lessons in the weights, by their ids
-        self._taught: set[str] = set()
+        self._stands_on: dict[str, str | None] = {}  # each lesson on the one that it was learned on
+        self._undone: set[str] = set()
         self._weights_seq: int | None = None
         self._talks: dict[str, Talk] = {}
         self._forgotten: dict[str, int] = {}
@@ -110,12 +113,12 @@ class Ledger:
 
     def _lesson(self, record: dict, change: Change, head: Link | None) -> Link | None:
         lesson = record["id"]
-        if lesson in self._taught:
+        if lesson in self._stands_on:
             raise ValueError("taught twice")
         if record.get("session"):
             self._taught_in(record, change)
         change.stands_on = head and head.item
-        self._taught.add(lesson)
+        self._stands_on[lesson] = change.stands_on
         self._weigh(change, record["version"])
         return Link.on(head, lesson, self.seq)
 
@@ -130,6 +133,7 @@ class Ledger:
     def _undo(self, record: dict, change: Change, head: Link | None) -> Link | None:
         lesson = record["lesson"]
         change.leaves = [lesson]
+        self._undone.add(lesson)
         self._weigh(change, record["version"])
         return without(head, lambda other: other == lesson, self.seq)
 
@@ -138,14 +142,23 @@ class Ledger:
         left, returned = ([link.item for link in links] for links in apart(head, target))
         change.leaves = [lesson for lesson in left if lesson not in returned]
         change.returns = [lesson for lesson in returned if lesson not in left]
-        change.head = target and target.item
+        self._contains(target, change)
         self._weigh(change, record["version"])
         return target
 
     def _checkpoint(self, record: dict, change: Change, head: Link | None) -> Link | None:
-        at = self._at(record["folder"])
-        change.head = at and at.item
+        self._contains(self._at(record["folder"]), change)
         return head
+
+    def _contains(self, at: Link | None, change: Change) -> None:
+        """The head of a checkpoint, and what a walk from there along the lessons that others were learned on finds too much."""
+        change.head = at and at.item
+        if self._undone:
+            there, walked = {link.item for link in path(at)}, change.head
+            while walked is not None:
+                if walked in self._undone and walked not in there:
+                    change.without.append(walked)
+                walked = self._stands_on[walked]
 
     def _at(self, folder: str) -> Link | None:
         """The last lesson of a checkpoint `NAME@SEQ`."""

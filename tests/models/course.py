@@ -13,14 +13,17 @@ WORDS = ["cat", "Lake", "BREAD", "honey", "猫", "pier"]
 SESSIONS = ["a", "b.c", "kitchen-2"]
 seeds = st.integers(0, 2**32)
 
+WEIGHING = ("lesson", "load", "rollback", "undo")
+"""Kinds of records that say which version the weights have from then on."""
+
 
 def record(seq, chance, so_far):
     """One more record that could follow."""
     ids = [r["id"] for r in so_far if r["kind"] == "lesson"]
     sentence = " ".join(chance.choices(WORDS, k=3))
     session, turn = chance.choice(SESSIONS), chance.randint(1, 3)
-    pick = chance.choice(["lesson"] * 4 + ["corrected", "turn", "turn", "turn", "correction", "branch", "forget", "load", "checkpoint", "run", "retract", "review", "odd", "state"])
-    version = max((r["version"] for r in so_far if r["kind"] in ("lesson", "load")), default=0)
+    pick = chance.choice(["lesson"] * 4 + ["corrected", "turn", "turn", "turn", "correction", "branch", "forget", "load", "rollback", "undo", "checkpoint", "run", "retract", "review", "odd", "state"])
+    version = max((r["version"] for r in so_far if r["kind"] in WEIGHING), default=0)
     lesson = {"kind": "lesson", "id": f"lesson-{seq:012x}", "version": version + 1, "key": None, "plan": {"mode": "plain", "objective": "sft", "lr": 0.0001}, "steps": 3, "epochs": 1,
               "samples": [{"tokens": [1, 2, 3], "weights": [1.0] * 3}], "loss_before": chance.random() * 3, "loss_after": chance.random(), "digest": "d"}
     messages = [{"role": "user", "text": sentence, "no_loss": True}, {"role": "assistant", "text": chance.choice(WORDS), "weight": 0.5, "rejected": "no"}]
@@ -42,12 +45,16 @@ def record(seq, chance, so_far):
         return {"kind": "branch", "session": f"new-{seq}", "from": session, "turn": turn}
     if pick == "forget":
         return {"kind": "forget", "session": session}
-    if pick in ("load", "checkpoint"):
+    if pick == "undo" and ids:
+        return {"kind": "undo", "lesson": chance.choice(ids), "version": version + 1}
+    if pick in ("load", "rollback", "checkpoint"):
         of = chance.randint(1, seq - 1)
-        state = next((r["version"] for r in reversed(so_far[:of]) if r["kind"] in ("lesson", "load")), 0)
+        state = next((r["version"] for r in reversed(so_far[:of]) if r["kind"] in WEIGHING), 0)
         folder = f"default@{of:08d}"
         if pick == "load":
             return {"kind": "load", "checkpoint": folder, "version": state}
+        if pick == "rollback":
+            return {"kind": "rollback", "to": of, "version": state}
         return {"kind": "checkpoint", "name": "default", "folder": folder, "of": of, "version": state, "bytes": 10, "sha256": "s"}
     if pick == "run":
         return chance.choice([{"kind": "run", "run": "run-1", "dataset": "set", "sha256": "s", "format": "org", "lessons": 3, "passes": 1, "shuffle": False, "seed": 2**62},

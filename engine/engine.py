@@ -530,6 +530,7 @@ class Engine:
             self._save_at_the_end()
         self.events.close()
         self.saver.close()
+        self.owner.run(self.spare.release)
         self.owner.run(self.model.trainer.release)
         self.owner.stop()
         self.conversations.cache.close()

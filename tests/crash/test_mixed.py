@@ -142,7 +142,7 @@ def check(crowd: Crowd, data) -> None:
 
 
 @pytest.mark.parametrize("loads", [False, True])
-@pytest.mark.parametrize("count", [300, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.long)])
 def test_what_sixteen_people_were_told_is_one_history(folder, tmp_path, count, loads):
     seed = int(os.environ.get("CRASH_SEED") or secrets.randbelow(10**6))
     data = tmp_path / "data"

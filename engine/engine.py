@@ -5,6 +5,7 @@ Every method may be called from any thread. Refusals are engine.errors; a ticket
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import threading
@@ -191,7 +192,7 @@ class Engine:
             then.versions.number, then.start = self.past.history.version(seq), self.conversations.start
             then.infer(ticket, source, then.options(options, given), None)
 
-        self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: guarded(ticket, steps())))
+        self._steps_between_lessons(ticket, steps)
         return ticket
 
     def regenerate(self, name: str, turn: int, options: InferOptions, given: set[str]) -> Ticket:
@@ -301,7 +302,7 @@ class Engine:
     def review(self, limit: int) -> Ticket:
         """Measure again what is known of every lesson."""
         ticket = self._ticket("review")
-        self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: guarded(ticket, self.lesson_acts.review(ticket, limit))))
+        self._steps_between_lessons(ticket, lambda: self.lesson_acts.review(ticket, limit))
         return ticket
 
     def lessons_taught(self, asked: dict) -> list[dict]:
@@ -455,7 +456,7 @@ class Engine:
                     raise Conflict("cancelled: nothing was changed", code="cancelled")
                 yield
 
-        self._on_owner(ticket, lambda: self.lessons.exclusive(lambda: guarded(ticket, steps())))
+        self._steps_between_lessons(ticket, steps)
         return ticket
 
     def _save_at_the_end(self) -> None:
@@ -515,6 +516,10 @@ class Engine:
         """Run a function on the owner thread; its errors end the ticket."""
         self.owner.call(answering(ticket, function))
 
+    def _steps_between_lessons(self, ticket: Ticket, begin: Callable[[], Iterator[None]]) -> None:
+        """Take steps one by one when no lesson is in hand; their errors end the ticket."""
+        self.owner.call(lambda: self.lessons.exclusive(lambda: guarded(ticket, begin())))
+
     def _between_lessons(self, ticket: Ticket, function: Callable[[], None]) -> None:
         """On the owner thread: run a function when no lesson is in hand; its errors end the ticket."""
         self.lessons.exclusive(answering(ticket, function))
@@ -539,27 +544,29 @@ class Engine:
         self._lock.release()
 
 
+@contextlib.contextmanager
+def told(ticket: Ticket) -> Iterator[None]:
+    """Errors in here end the ticket: its reader is told them."""
+    try:
+        yield
+    except EngineError as error:
+        ticket.fail(error)
+    except Exception as error:
+        log.exception("ticket=%s failed", ticket.id)
+        ticket.fail(error)
+
+
 def answering(ticket: Ticket, function: Callable[[], None]) -> Callable[[], None]:
     """The function with its errors told to the ticket's reader."""
 
     def run() -> None:
-        try:
+        with told(ticket):
             function()
-        except EngineError as error:
-            ticket.fail(error)
-        except Exception as error:
-            log.exception("ticket=%s failed", ticket.id)
-            ticket.fail(error)
 
     return run
 
 
 def guarded(ticket: Ticket, steps: Iterator[None]) -> Iterator[None]:
     """The steps with their errors told to the ticket's reader."""
-    try:
+    with told(ticket):
         yield from steps
-    except EngineError as error:
-        ticket.fail(error)
-    except Exception as error:
-        log.exception("ticket=%s failed", ticket.id)
-        ticket.fail(error)

@@ -43,6 +43,18 @@ def teach(engine, mode, **more):
     return engine.train({"messages": LONG}, TrainOptions(**given), None, set(given)).result(60)
 
 
+def arm_after_a_step(monkeypatch, trainer, call):
+    """The fault waits for the first step of the optimizer to be taken: there is something then to take back."""
+    step = trainer.step
+
+    def counted(lr):
+        norm = step(lr)
+        call.armed = True
+        return norm
+
+    monkeypatch.setattr(trainer, "step", counted)
+
+
 def second(real, spoilt):
     """A function whose call is spoilt once a first step was taken: there is then something to put back."""
     def call(*args, **named):
@@ -83,14 +95,7 @@ def poison(monkeypatch, engine, place, value):
             return vectors
         call = second(network.emb.forward, spoilt)
         monkeypatch.setattr(network.emb, "forward", call)
-    step = trainer.step
-
-    def counted(lr):
-        norm = step(lr)
-        call.armed = True
-        return norm
-
-    monkeypatch.setattr(trainer, "step", counted)
+    arm_after_a_step(monkeypatch, trainer, call)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -135,14 +140,7 @@ def run_out(monkeypatch, engine, place, fail):
             fail()
         call = second(trainer._adam.step, spoilt)
         monkeypatch.setattr(trainer._adam, "step", call)
-    step = trainer.step
-
-    def counted(lr):
-        norm = step(lr)
-        call.armed = True
-        return norm
-
-    monkeypatch.setattr(trainer, "step", counted)
+    arm_after_a_step(monkeypatch, trainer, call)
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,8 @@ def make(folder: Path) -> Path:
 def script(folder: Path, every: int = 0, moments: bool = False) -> Path:
     """A config script for the model in a folder."""
     path = folder / f"every-{every}-{moments}.toml"
-    path.write_text(SCRIPT.format(file=folder / "model.safetensors", every=every, moments=str(moments).lower()))
+    if not path.exists():  # written once: another process may be reading it, and an empty script is a good one, of another model
+        path.write_text(SCRIPT.format(file=folder / "model.safetensors", every=every, moments=str(moments).lower()))
     return path
 
 

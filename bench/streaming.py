@@ -4,9 +4,9 @@
 
 The engine without HTTP, the embedded model, the default config. For each number of streams, three times in turn: the lesson is taught
 alone, the streams write alone, the lesson is taught beside them, and the streams begin in the midst of one. A gap is the time between two
-pieces of one answer. A micro-step is what the owner thread does for a lesson at once: the forward and backward of a chunk or of a batch
-that is rehearsed, a step of the optimizer, the probe; without the steps of decoding in its pauses. Both are medians. The bound is what the
-longest gap must stay under: one and a half micro-steps and a step of decoding, of the same lesson.
+pieces of one answer. A micro-step is what the owner thread trains at once, the forward and backward of a chunk or of a batch that is
+rehearsed, without the steps of decoding in its pauses; the probe and the checks have steps of their own and do not count. Both are medians.
+The bound is what the longest gap must stay under: one and a half micro-steps and a step of decoding, of the same lesson.
 """
 
 from __future__ import annotations
@@ -68,14 +68,25 @@ class Clock:
     def __init__(self, engine: Engine):
         self.micro: list[float] = []
         self.decode: list[float] = []
-        engine.lessons.step = self._timed(engine.lessons.step, self.micro)
-        engine.conversations.step = self._timed(engine.conversations.step, self.decode)
+        self._backwards = 0
+        trainer = engine.model.trainer
+        trainer.backward = self._noted(trainer.backward)
+        engine.lessons.step = self._timed(engine.lessons.step, self.micro, training=True)
+        engine.conversations.step = self._timed(engine.conversations.step, self.decode, training=False)
 
-    def _timed(self, step, into: list[float]):
+    def _noted(self, backward):
+        def run(*given) -> None:
+            self._backwards += 1
+            backward(*given)
+
+        return run
+
+    def _timed(self, step, into: list[float], training: bool):
         def run() -> None:
-            start, before = time.perf_counter(), len(self.decode)
+            start, before, backwards = time.perf_counter(), len(self.decode), self._backwards
             step()
-            into.append(time.perf_counter() - start - sum(self.decode[before:]))
+            if not training or self._backwards > backwards:
+                into.append(time.perf_counter() - start - sum(self.decode[before:]))
 
         return run
 

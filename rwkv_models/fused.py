@@ -60,7 +60,8 @@ class _ShiftMix(torch.autograd.Function):
         return dx, dshift, sums.sum(0).to(mixes.dtype)
 
 
-def shift_mix(x_BTC, shift_BC, mixes_JC):
+def shift_mix(x_BTC: Tensor, shift_BC: Tensor, mixes_JC: Tensor) -> tuple[Tensor, ...]:
+    """J (1 or 6) tensors [B, T, C]: each token, mixed with its predecessor. shift_BC precedes the first."""
     return _ShiftMix.apply(x_BTC, shift_BC, mixes_JC)
 
 
@@ -105,7 +106,8 @@ class _Prepare(torch.autograd.Function):
         return None, None, dk, of_first[0], dw, da, *of_first[1:], dw0, da0, None if ctx.first else dv0, dk_k, dk_a
 
 
-def prepare(k, v, w, a, towards, v_first, keep_BT1, w0, a0, v0, k_k, k_a, heads, state_dtype):
+def prepare(k, v, w, a, towards, v_first, keep_BT1, w0, a0, v0, k_k, k_a, heads: int, state_dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """What the wkv operator takes: log decay, key, value, and the directions to erase and to write back, [B, T, C]; see pointwise.prepare."""
     decay, key, erase, write, *value = _Prepare.apply(heads, keep_BT1, k, v, w, a, towards, v_first, w0, a0, v0, k_k, k_a)
     return decay.to(state_dtype), key, value[0] if value else v, erase, write
 
@@ -136,7 +138,8 @@ class _Finish(torch.autograd.Function):
         return None, *dtokens, dweight, dbias, dr_k.view(H, N)
 
 
-def finish(y, r, k, v, g, weight_C, bias_C, r_k_HN, eps):
+def finish(y, r, k, v, g, weight_C: Tensor, bias_C: Tensor, r_k_HN: Tensor, eps: float) -> Tensor:
+    """(The operator's y [B, T, C], normalised within heads, + a bonus for the token itself) * gate g."""
     return _Finish.apply(eps, y, r, k, v, g, weight_C, bias_C, r_k_HN)
 
 
@@ -158,7 +161,8 @@ class _SquaredReLU(torch.autograd.Function):
         return dx
 
 
-def squared_relu(x):
+def squared_relu(x: Tensor) -> Tensor:
+    """max(x, 0)^2, of any shape."""
     return _SquaredReLU.apply(x)
 
 

@@ -66,6 +66,7 @@ def _mix_gradient(dy_p, mix_p, at, c, exists, later, apart, to_self, to_before, 
 @triton.jit(do_not_specialize=["M", "T"])
 def shift_mix_gradient(x_p, shift_p, mix_p, dy0_p, dy1_p, dy2_p, dy3_p, dy4_p, dy5_p, dx_p, dshift_p, sums_p, M, T, C: tl.constexpr,
                        MIXES: tl.constexpr, BM: tl.constexpr, BC: tl.constexpr, STEPS: tl.constexpr):
+    """dx, the gradient of what precedes the first token, and of each program's tokens the mixes' [P, MIXES, C] in sums, fp32."""
     c = tl.program_id(1) * BC + tl.arange(0, BC)
     s0, s1, s2 = tl.zeros([BC], tl.float32), tl.zeros([BC], tl.float32), tl.zeros([BC], tl.float32)
     s3, s4, s5 = tl.zeros([BC], tl.float32), tl.zeros([BC], tl.float32), tl.zeros([BC], tl.float32)
@@ -243,6 +244,7 @@ def squared_relu(x_p, y_p, count, BLOCK: tl.constexpr):
 
 @triton.jit
 def squared_relu_gradient(x_p, dy_p, dx_p, count, BLOCK: tl.constexpr):
+    """dx = 2 max(x, 0) dy."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     x = tl.maximum(_load(x_p, at, at < count), 0.0, propagate_nan=tl.PropagateNan.ALL)
     _store(dx_p, at, 2 * x * _load(dy_p, at, at < count), at < count)

@@ -107,7 +107,7 @@ class _Prepare(torch.autograd.Function):
 
 
 def prepare(k, v, w, a, towards, v_first, keep_BT1, w0, a0, v0, k_k, k_a, heads: int, state_dtype: torch.dtype) -> tuple[Tensor, ...]:
-    """What the wkv operator takes: log decay, key, value, and the directions to erase and to write back, [B, T, C]; see pointwise.prepare."""
+    """What the wkv operator takes: log decay, key, value, directions to erase and to write back, [B, T, C]; see pointwise.prepare."""
     decay, key, erase, write, *value = _Prepare.apply(heads, keep_BT1, k, v, w, a, towards, v_first, w0, a0, v0, k_k, k_a)
     return decay.to(state_dtype), key, value[0] if value else v, erase, write
 

@@ -6,7 +6,8 @@ import type { Happening, Step } from "../src/wire";
 import { Proxy, type Fate } from "./proxy";
 import { client, get, TOKEN, until, URL_, version } from "./server";
 
-const QUICK = { checks: false, epochs: 1 };
+/** The least that is a lesson: nothing is rehearsed beside it, and nothing is asked afterwards. */
+const QUICK = { checks: false, epochs: 1, replay: 0, general: 0, kl: 0, near: 0 };
 const lesson = (name: string): { messages: { role: string; text: string }[]; options: Record<string, unknown> } => ({
   messages: [{ role: "user", text: "What is my owl called?" }, { role: "assistant", text: `Your owl is called ${name}.` }],
   options: QUICK,
@@ -48,7 +49,7 @@ test("a stopped answer stops the model", async () => {
 test("a lesson tells its steps and makes a version", async () => {
   const before = await version();
   const steps: Step[] = [];
-  const taught = await client().teach({ ...lesson("Ada"), options: { checks: false, epochs: 2 } }, (step) => steps.push(step));
+  const taught = await client().teach({ ...lesson("Ada"), options: { ...QUICK, epochs: 2 } }, (step) => steps.push(step));
   assert.deepEqual(steps.map((each) => each.step), [1, 2]);
   assert.equal(taught.learned, true);
   assert.ok(taught.version > before);
@@ -85,7 +86,7 @@ test("a stopped lesson leaves the version, and can be taught then", async () => 
   const before = await version();
   const stop = new AbortController();
   const one = client();
-  const long = { ...lesson("Eve"), options: { checks: false, epochs: 9999 } };
+  const long = { ...lesson("Eve"), options: { ...QUICK, epochs: 9999 } };
   await assert.rejects(one.teach(long, () => { stop.abort(); }, stop.signal), Stopped);
   await until(async () => (await get("/health")).queue === 0, "the lesson is given up");
   assert.equal(await version(), before);

@@ -6,6 +6,7 @@ import type * as vscode from "vscode";
 import { EndOfLine, env, fake, LanguageModelTextPart, type TreeItem } from "./fake/vscode";
 import { activate } from "../src/editor/extension";
 import type { Row } from "../src/lessons";
+import type { Taught } from "../src/wire";
 import { client, get, TOKEN, until, URL_, version } from "./server";
 
 const QUICK = { checks: false, epochs: 1, replay: 0, general: 0, kl: 0, near: 0 };
@@ -81,12 +82,12 @@ test("stopping ends the model and keeps what was written", async () => {
       const document = fake.open("d.org", "org", ORG);
       fake.look(document, 1);
       const asking = fake.run("ouroboros.ask");
-      await until(() => /ASSISTANT\n.{4}/.test(document.getText()), "something is written");
+      await until(() => document.getText().length > ORG.length + 20, "something is written");
       assert.equal(fake.contexts["ouroboros.busy"], true);
       await stop();
       await asking;
       await until(async () => (await get("/health")).queue === 0, "the model has stopped");
-      assert.match(document.getText(), /ASSISTANT\n.{4}/);
+      assert.ok(document.getText().length > ORG.length + 20);
       assert.deepEqual(fake.shown, []);
     }
   } finally {
@@ -101,7 +102,7 @@ test("what is refused is told in one sentence, and the document stays", async ()
   await fake.run("ouroboros.ask");
   fake.settings["ouroboros.ask"] = { temperature: 0, max_tokens: 12 };
   assert.equal(document.getText(), ORG);
-  assert.match(fake.shown.join(), /^error: temperature must be [^\n]*$/);
+  assert.match(fake.shown.join(), /^error: temperature is 99, it must be [^\n]*$/);
 });
 
 test("teaching the section makes a version, and the status bar tells it with its loss", async () => {
@@ -179,7 +180,7 @@ test("a correction that fails stays open, and one that is discarded teaches noth
   fake.settings["ouroboros.teach"] = { epochs: 0 };
   await fake.run("ouroboros.acceptCorrection");
   fake.settings["ouroboros.teach"] = QUICK;
-  assert.match(fake.shown.join(), /^error: epochs must be/);
+  assert.match(fake.shown.join(), /^error: epochs is 0, it must be/);
   assert.equal(fake.tabs.length, 1);
   await fake.run("ouroboros.discardCorrection");
   assert.equal(fake.tabs.length, 0);
@@ -191,7 +192,7 @@ test("a correction that fails stays open, and one that is discarded teaches noth
 
 test("undo and rollback from the lessons view, when they are confirmed", async () => {
   const base = await version();
-  const made = [];
+  const made: Taught[] = [];
   for (const name of ["Eli", "Fay"]) {
     made.push(await client().teach({ messages: [{ role: "user", text: "My owl?" }, { role: "assistant", text: name }], options: QUICK }));
   }
@@ -210,7 +211,8 @@ test("undo and rollback from the lessons view, when they are confirmed", async (
 
 test("the editor's chat: the model, its answer, its tokens", async () => {
   const [model] = (await chat.provideLanguageModelChatInformation({ silent: true }, token())) ?? [];
-  assert.equal(model?.id, (await get("/health")).model);
+  assert.ok(model);
+  assert.equal(model.id, (await get("/health")).model);
   let text = "";
   const messages = [{ role: 1, content: [new LanguageModelTextPart("What is a cat?")], name: undefined }];
   const report = (part: vscode.LanguageModelResponsePart): void => { text += (part as vscode.LanguageModelTextPart).value; };

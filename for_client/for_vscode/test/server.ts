@@ -31,12 +31,12 @@ export async function version(): Promise<number> {
   return (await get("/health")).version as number;
 }
 
-/** Wait until something holds, looking again and again, for at most ten seconds. */
+/** Wait until something holds, looking again and again, for at most a minute. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 60_000;
   while (!(await holds())) {
     if (Date.now() > end) {
-      throw new Error(`ten seconds passed, and not: ${what}`);
+      throw new Error(`a minute passed, and not: ${what}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -154,7 +154,7 @@ export const fake = {
 
   open(name: string, languageId: string, text: string, eol = EndOfLine.LF): Document {
     const document = new Document(Uri.file(name), languageId, text, eol);
-    this.documents.push(document);
+    this.documents = [...this.documents.filter((each) => each.uri.toString() !== document.uri.toString()), document];
     return document;
   },
   /** Put the cursor, or a selection, into a document. */

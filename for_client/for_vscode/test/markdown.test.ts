@@ -26,8 +26,9 @@ test("what stands in a fence is no heading", () => {
 
 test("lines and ends are those of the text, with CRLF too", () => {
   const [section] = readMarkdown("intro\r\n# T\r\n## User\r\n\r\na\r\nb\r\n\r\n## Assistant\r\nc\r\n");
-  assert.deepEqual(section?.turns.map((turn) => [turn.heading, turn.bodyStart, turn.bodyEnd]), [[2, 4, 6], [7, 8, 9]]);
-  assert.deepEqual([section?.start, section?.end], [1, 10]);
+  assert.ok(section);
+  assert.deepEqual(section.turns.map((turn) => [turn.heading, turn.bodyStart, turn.bodyEnd]), [[2, 4, 6], [7, 8, 9]]);
+  assert.deepEqual([section.start, section.end], [1, 10]);
 });
 
 test("an empty message and text without a role are faults", () => {

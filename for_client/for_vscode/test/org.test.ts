@@ -51,7 +51,7 @@ test("data/sft.org is read as the server reads it", async () => {
   const good = readOrg(text).filter((section) => !section.fault);
   const server = await byServer(text);
   assert.equal(good.length, server.lessons);
-  const content = good.map((section) => JSON.stringify({ messages: section.turns.map((turn) => turn.message) })).join("\n");
+  const content = good.map((section) => JSON.stringify({ messages: section.turns.map((turn) => turn.message), options: section.options })).join("\n");
   assert.equal((await get("/load_data", { name: "vscode-test-2", format: "jsonl", content })).tokens, server.tokens);
 });
 

@@ -66,6 +66,8 @@ export enum TreeItemCollapsibleState { None, Collapsed }
 export enum FileType { File = 1 }
 export enum FilePermission { Readonly = 1 }
 export enum FileChangeType { Changed = 1 }
+export enum LanguageModelChatMessageRole { User = 1, Assistant }
+export enum LanguageModelChatToolMode { Auto = 1 }
 
 export class FileSystemError extends Error {
   static NoPermissions(uri: Uri): FileSystemError {
@@ -240,10 +242,10 @@ export const commands = {
     fake.commands.set(name, command);
     return new Disposable(() => fake.commands.delete(name));
   },
-  async executeCommand(name: string, ...given: unknown[]): Promise<unknown> {
+  executeCommand(name: string, ...given: unknown[]): Promise<unknown> {
     if (name === "setContext") {
       fake.contexts[given[0] as string] = given[1];
-      return undefined;
+      return Promise.resolve(undefined);
     }
     if (name === "vscode.diff") {
       const [left, right, title] = given as [Uri, Uri, string];
@@ -253,13 +255,13 @@ export const commands = {
       fake.diffs.push({ left, right, title });
       fake.tabs.push({ input: new TabInputTextDiff(left, right) });
       fake.look(draft, 0);
-      return undefined;
+      return Promise.resolve(undefined);
     }
     const command = fake.commands.get(name);
     if (!command) {
-      throw new Error(`no such command: ${name}`);
+      return Promise.reject(new Error(`no such command: ${name}`));
     }
-    return command(...given);
+    return Promise.resolve(command(...given));
   },
 };
 

@@ -217,7 +217,7 @@ test("the editor's chat: the model, its answer, its tokens", async () => {
   let text = "";
   const messages = [{ role: Role.User as never, content: [new LanguageModelTextPart("What is a cat?")], name: undefined }];
   const report = (part: vscode.LanguageModelResponsePart): void => { text += (part as vscode.LanguageModelTextPart).value; };
-  await chat.provideLanguageModelChatResponse(model, messages, { toolMode: Mode.Auto as never }, { report }, token());
+  await chat.provideLanguageModelChatResponse(model, messages, { toolMode: Mode.Auto }, { report }, token());
   assert.equal(text, await said());
   assert.equal(await chat.provideTokenCount(model, "What is a cat?", token()), (await get("/tokenize", { prompt: "What is a cat?" })).count);
   assert.equal(await chat.provideTokenCount(model, messages[0] as never, token()), (await get("/tokenize", { prompt: "What is a cat?" })).count);

@@ -1,6 +1,9 @@
 /** The server's HTTP API. A lesson carries a key, so that no retry teaches twice; closing a request stops the model. */
 
 import { randomUUID } from "node:crypto";
+import * as http from "node:http";
+import * as https from "node:https";
+import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { Refused, Stopped, Trouble } from "./errors";
 import { readEvents } from "./sse";
@@ -100,7 +103,7 @@ export class Client {
   async *events(signal: AbortSignal): AsyncGenerator<Happening> {
     const response = await this.send("/events", { signal });
     try {
-      for await (const event of readEvents(body(response))) {
+      for await (const event of readEvents(response)) {
         yield event as Happening;
       }
     } catch (error) {
@@ -111,7 +114,7 @@ export class Client {
   private async json<T>(path: string, call: Call): Promise<T> {
     const response = await this.send(path, call);
     try {
-      return (await response.json()) as T;
+      return JSON.parse(await text(response)) as T;
     } catch (error) {
       throw call.signal?.aborted ? new Stopped("stopped") : new Trouble("The connection to {0} broke: {1}", this.place.url, reason(error));
     }
@@ -122,7 +125,7 @@ export class Client {
     const response = await this.send(path, { method: "POST", body: given, signal });
     let last: Record<string, unknown> | undefined;
     try {
-      const events = readEvents(body(response));
+      const events = readEvents(response);
       for (;;) {
         const next = await events.next();
         if (next.done) {
@@ -148,29 +151,36 @@ export class Client {
         throw error;
       }
       throw signal?.aborted ? new Stopped("stopped") : new Trouble("The connection to {0} broke: {1}", this.place.url, reason(error));
+    } finally {
+      response.destroy();
     }
     throw new Trouble("The connection to {0} broke: {1}", this.place.url, "it ended too soon");
   }
 
-  /** Send a request; the answer's head is there, its body not yet read. */
-  private async send(path: string, { method = "GET", body, signal }: Call): Promise<Response> {
-    let response: Response;
+  /**
+   * Send a request; the answer's head is there, its body not yet read. By node:http, as fetch ends a stream that is silent for five
+   * minutes, and may leave one open whose signal was aborted. A redirection is not followed: a token goes to its server only.
+   */
+  private async send(path: string, { method = "GET", body, signal }: Call): Promise<http.IncomingMessage> {
+    const url = new URL(this.place.url + path);
+    const headers = {
+      ...(this.place.token ? { Authorization: `Bearer ${this.place.token}` } : {}),
+      ...(body ? { "Content-Type": "application/json" } : {}),
+    };
+    const open = url.protocol === "https:" ? https.request : http.request;
+    let response: http.IncomingMessage;
     try {
-      response = await fetch(this.place.url + path, {
-        method,
-        redirect: "error", // a token goes to the server that it is for, and nowhere else
-        headers: {
-          ...(this.place.token ? { Authorization: `Bearer ${this.place.token}` } : {}),
-          ...(body ? { "Content-Type": "application/json" } : {}),
-        },
-        body: body ? JSON.stringify(body) : null,
-        signal: signal ?? null,
+      response = await new Promise((resolve, reject) => {
+        const request = open(url, { method, headers, agent: false, ...(signal ? { signal } : {}) }, resolve);
+        request.on("error", reject);
+        request.end(body && JSON.stringify(body));
       });
     } catch (error) {
       throw signal?.aborted ? new Stopped("stopped") : new Trouble("No server answers at {0}: {1}", this.place.url, reason(error));
     }
-    if (!response.ok) {
-      throw refusal(response.status, await response.json().catch(() => undefined), response.headers.get("retry-after"));
+    const { statusCode: status = 0, headers: { "retry-after": retryAfter } } = response;
+    if (status !== 200) {
+      throw refusal(status, await text(response).then(JSON.parse).catch(() => undefined), retryAfter ?? null);
     }
     return response;
   }
@@ -200,13 +210,6 @@ function isPart(event: Record<string, unknown>): boolean {
   return typeof event.step === "number" || (typeof event.text === "string" && !("finish_reason" in event));
 }
 
-function body(response: Response): AsyncIterable<Uint8Array> {
-  if (!response.body) {
-    throw new Error("the answer has no body");
-  }
-  return response.body;
-}
-
 /** The one sentence of an error body, or a word on the status where there is none. */
 function refusal(status: number, given: unknown, retryAfter: string | null): Refused {
   const error = (given as { error?: { message?: unknown; param?: unknown } } | undefined)?.error;
@@ -215,11 +218,7 @@ function refusal(status: number, given: unknown, retryAfter: string | null): Ref
   return new Refused(message, status, typeof error?.param === "string" ? error.param : null, retryAfter && seconds >= 0 ? seconds : null);
 }
 
-/** Why fetch failed: the reason stands in its cause. */
+/** Why a connection failed; some of Node's errors have a code and no message. */
 function reason(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (cause instanceof Error) {
-    return cause.message || ("code" in cause ? String(cause.code) : cause.name);
-  }
-  return String(cause);
+  return error instanceof Error ? error.message || ("code" in error ? String(error.code) : error.name) : String(error);
 }

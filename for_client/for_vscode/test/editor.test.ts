@@ -1,7 +1,7 @@
 /** The layer on the editor, on a stand-in for the editor and the real server. */
 
 import assert from "node:assert/strict";
-import { after, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 import type * as vscode from "vscode";
 import { LanguageModelChatMessageRole as Role, LanguageModelChatToolMode as Mode, EndOfLine, env, fake, LanguageModelTextPart, type TreeItem } from "./fake/vscode";
 import { activate } from "../src/editor/extension";
@@ -18,7 +18,6 @@ fake.settings = { "ouroboros.url": URL_, "ouroboros.ask": { temperature: 0, max_
 fake.secrets.set(`ouroboros.token ${URL_}`, TOKEN);
 const context = fake.context();
 activate(context as unknown as vscode.ExtensionContext);
-after(() => { context.subscriptions.forEach((each) => each.dispose()); });
 
 beforeEach(() => {
   fake.shown = [];
@@ -217,7 +216,8 @@ test("the editor's chat: the model, its answer, its tokens", async () => {
   let text = "";
   const messages = [{ role: Role.User as never, content: [new LanguageModelTextPart("What is a cat?")], name: undefined }];
   const report = (part: vscode.LanguageModelResponsePart): void => { text += (part as vscode.LanguageModelTextPart).value; };
-  await chat.provideLanguageModelChatResponse(model, messages, { toolMode: Mode.Auto }, { report }, token());
+  const options = { toolMode: Mode.Auto as never };
+  await chat.provideLanguageModelChatResponse(model, messages, options, { report }, token());
   assert.equal(text, await said());
   assert.equal(await chat.provideTokenCount(model, "What is a cat?", token()), (await get("/tokenize", { prompt: "What is a cat?" })).count);
   assert.equal(await chat.provideTokenCount(model, messages[0] as never, token()), (await get("/tokenize", { prompt: "What is a cat?" })).count);
@@ -264,4 +264,10 @@ test("the words of the editor's language are asked for", async () => {
   await fake.run("ouroboros.teach");
   env.language = "en";
   assert.match(fake.shown.join(), /损失/);
+});
+
+test("switched off, it leaves nothing behind: this file comes to its end", () => {
+  context.subscriptions.forEach((each) => each.dispose());
+  assert.equal(fake.bar.shown, false);
+  assert.equal(fake.commands.size, 0);
 });

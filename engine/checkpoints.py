@@ -105,6 +105,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self._read: dict[tuple, Checkpoint] = {}  # those that were listed last
         folder.mkdir(parents=True, exist_ok=True)
         for hidden in folder.glob(".*"):
             name = hidden.name[1:].removesuffix(REPLACED)
@@ -114,14 +115,16 @@ class Checkpoints:
                 shutil.rmtree(hidden, ignore_errors=True)
 
     def list(self) -> list[Checkpoint]:
-        """All readable ones, newest first."""
-        found = []
+        """All readable ones, newest first. A manifest is read once, and again only where its file is another one. From any thread."""
+        before, found = self._read, {}
         for folder in self.folder.glob("[!.]*@*"):
             try:
-                found.append(Checkpoint.read(folder))
+                known = before.get(mark := _mark(folder))
+                found[mark] = known or Checkpoint.read(folder)
             except ValueError as error:
                 log.warning("checkpoint=%s ignored: %s", folder.name, error)
-        return sorted(found, key=lambda c: (c.seq, c.manifest["time"]), reverse=True)
+        self._read = found
+        return sorted(found.values(), key=lambda c: (c.seq, c.manifest["time"]), reverse=True)
 
     def find(self, name: str) -> Checkpoint:
         """The newest checkpoint of that name, verified."""
@@ -186,6 +189,15 @@ def digest_of(manifest: dict) -> str:
     """The SHA-256 that a manifest carries, over everything else in it, in hex."""
     rest = {name: value for name, value in manifest.items() if name != "digest"}
     return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _mark(folder: Path) -> tuple:
+    """What is another one when a folder, or the manifest in it, was put there anew."""
+    try:
+        stats = [each.lstat() for each in (folder, folder / "manifest.json")]
+    except OSError as error:
+        raise ValueError(f"{folder} is no checkpoint: {error.strerror}") from None
+    return folder.name, *((stat.st_ino, stat.st_size, stat.st_ctime_ns) for stat in stats)
 
 
 def _sha256(path: Path) -> str:

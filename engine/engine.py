@@ -114,7 +114,7 @@ class Engine:
         self.lesson_acts = LessonActs(self.lessons, self.jobs, self.journal)
         self.known = Known(self.journal)
         self.runs = Runs(self.lessons, self.journal, self.jobs, self.sets, self.model.template, self.state_acts.reset_memory)
-        store = Checkpoints(data / "checkpoints")
+        store = Checkpoints(data / "checkpoints", int(config.save.shard_mb * 2**20))
         self.past = Past(learner, self.journal, history, store, Recent(config.save.recent_memory_mb * 2**20), self.lessons, self._apply,
                          self._weights_changed, train.carry_moments, config.model_dump(mode="json"))
         self.past.spare = self.spare = Spare(learner, self._second, alone=crew is None)
@@ -516,6 +516,7 @@ class Engine:
         self.events.close()
         self.saver.close()
         self.owner.run(self.spare.release)
+        self.owner.run(self.past.recent.clear)
         self.owner.run(self.model.trainer.release)
         self.owner.stop()
         self.conversations.cache.close()

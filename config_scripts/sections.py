@@ -293,6 +293,9 @@ class Save(Strict):
     keep: int = Field(5, ge=1, le=100_000, description=(
         "Most of these checkpoints kept; the oldest goes. Those saved by name are never removed. To go back further than the oldest, "
         "the journal is replayed from the base model; it is never cut."))
+    shard_mb: float = Field(4096, gt=0, le=10_000_000, description=(
+        "Largest safetensors file of a checkpoint, in MiB; what is larger is written in shards, `model-00001-of-00003.safetensors` "
+        "and so on."))
     recent_memory_mb: int = Field(512, ge=0, le=10_000_000, description=(
         "Most memory for copies of the weights of recent versions, to which one goes back at once. A model of which not even two fit is "
         "not copied, and goes back by way of a checkpoint and the journal."))

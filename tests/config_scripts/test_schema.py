@@ -113,7 +113,7 @@ def test_the_keys_are_these():
         trains.what trains.parts trains.name trains.rank trains.alpha trains.dropout trains.targets trains.seed
         optimizer.betas optimizer.eps optimizer.weight_decay optimizer.clip optimizer.w0_rate
         deepspeed.zero_stage deepspeed.offload_optimizer deepspeed.offload_param deepspeed.nvme_path
-        save.every_lessons save.every_minutes save.keep save.recent_memory_mb save.at_end_mb""".split()
+        save.every_lessons save.every_minutes save.keep save.shard_mb save.recent_memory_mb save.at_end_mb""".split()
 
 
 @pytest.mark.parametrize("section, options", [("infer", InferOptions), ("train", TrainOptions)])
@@ -140,7 +140,7 @@ def test_what_a_request_may_leave_to_the_config_stands_there():
     ("port = 3001", "mine.toml: key port: got 3001; allowed: server.port, the nearest known key"),
     ("[optimiser]\neps = 1.0", 'mine.toml: key optimiser: got {"eps": 1.0}; allowed: [optimizer], the nearest known section'),
     ("[zzz]", "mine.toml: key zzz: got {}; allowed: the sections model, server, template, roles, infer, train, checks, trains, optimizer, deepspeed, save"),
-    ("[save]\nzzz = 1", "mine.toml: key save.zzz: got 1; allowed: the keys every_lessons, every_minutes, keep, recent_memory_mb, at_end_mb"),
+    ("[save]\nzzz = 1", "mine.toml: key save.zzz: got 1; allowed: the keys every_lessons, every_minutes, keep, shard_mb, recent_memory_mb, at_end_mb"),
     ('[[roles]]\nname = "a"\nprefx = "A:"\nsuffix = "x"',
      'mine.toml: key roles[0].prefx: got "A:"; allowed: roles[].prefix, the nearest known key'),
 ])
@@ -177,7 +177,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(refusal, content,
     ('[[roles]]\nname = "a"\nprefix = 3\nsuffix = "x"', "mine.toml: key roles[0].prefix: got 3; allowed: a text or a list of token ids"),
     ('[[roles]]\nname = "a"\nprefix = "A:"', "mine.toml: key roles[0].suffix: got nothing; allowed: a text or a list of token ids"),
     ("roles = [7]", "mine.toml: key roles[0]: got 7; allowed: a table with name, prefix, suffix, answers"),
-    ('save = "often"', 'mine.toml: key save: got "often"; allowed: a table with every_lessons, every_minutes, keep, recent_memory_mb, at_end_mb'),
+    ('save = "often"', 'mine.toml: key save: got "often"; allowed: a table with every_lessons, every_minutes, keep, shard_mb, recent_memory_mb, at_end_mb'),
 ])
 def test_a_wrong_value_is_answered_with_what_is_allowed(refusal, content, sentence):
     assert refusal(content) == sentence

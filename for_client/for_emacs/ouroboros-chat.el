@@ -85,31 +85,31 @@ the whole answer, or nil where there is none."
     (setq
      request
      (ouroboros-status-send
-     path `(,@body (stream . t))
-     :event (lambda (event)
-              (unless (alist-get 'finish_reason event)
-                (save-excursion
-                  (save-restriction
-                    (widen)
-                    (unless from
-                      (funcall open)
-                      (setq from (point-marker) to (copy-marker (point) t)))
-                    (if (save-excursion (goto-char from) (ouroboros-org-answers-p))
-                        (setq line (ouroboros-chat--piece from to (concat line (alist-get 'text event))))
-                      (ouroboros-status-cancel request))))))
-     :done (lambda (answer)
-             (save-excursion
-               (save-restriction
-                 (widen)
-                 (unless (or from (equal (alist-get 'finish_reason answer) "cancelled"))
-                   (funcall open))
-                 (funcall close answer)))
-             (ouroboros-tell (ouroboros-chat--told answer)))
-     :fail (lambda (_)
-             (save-excursion
-               (save-restriction
-                 (widen)
-                 (funcall close nil))))))))
+      path `(,@body (stream . t))
+      :event (lambda (event)
+               (unless (alist-get 'finish_reason event)
+                 (save-excursion
+                   (save-restriction
+                     (widen)
+                     (unless from
+                       (funcall open)
+                       (setq from (point-marker) to (copy-marker (point) t)))
+                     (if (save-excursion (goto-char from) (ouroboros-org-answers-p))
+                         (setq line (ouroboros-chat--piece from to (concat line (alist-get 'text event))))
+                       (ouroboros-status-cancel request))))))
+      :done (lambda (answer)
+              (save-excursion
+                (save-restriction
+                  (widen)
+                  (unless (or from (equal (alist-get 'finish_reason answer) "cancelled"))
+                    (funcall open))
+                  (funcall close answer)))
+              (ouroboros-tell (ouroboros-chat--told answer)))
+      :fail (lambda (_)
+              (save-excursion
+                (save-restriction
+                  (widen)
+                  (funcall close nil))))))))
 
 (defun ouroboros-chat--piece (from to line)
   "Put LINE, the last line of an answer so far, between FROM and TO.
@@ -164,9 +164,9 @@ answer becomes the next heading."
 ;;;###autoload
 (defun ouroboros-ask ()
   "Ask the model what stands here; its answer streams in.
-With an active region the region is asked: in an org buffer it
-becomes a conversation under the heading around it, in another
-buffer one in `ouroboros-buffer-name'.  Without one, the conversation
+With an active region the region is asked, in a conversation of its
+own: in an org buffer under the heading around it, or beside the
+conversation there; from another buffer in `ouroboros-buffer-name'.  Without one, the conversation
 around point is asked, and the answer becomes its next heading;
 where it ends with an answer, room is made for what you say next."
   (interactive)
@@ -199,11 +199,12 @@ where it ends with an answer, room is made for what you say next."
         (org-mode)
         (ouroboros-chat--turn-on))
       (save-excursion
-        (let ((level 1))
-          (if (and here (ignore-errors (goto-char (ouroboros-org-root)) t))
-              (progn (setq level (1+ (org-outline-level)))
-                     (org-end-of-subtree t))
-            (goto-char (point-max)))
+        (let ((level 1)
+              (root (and here (ignore-errors (ouroboros-org-root)))))
+          (goto-char (or root (point-max)))
+          (when root
+            (setq level (+ (org-outline-level) (if (ouroboros-org-messages root) 0 1)))
+            (org-end-of-subtree t))
           (skip-chars-backward " \t\n")
           (forward-line)
           (unless (bolp)

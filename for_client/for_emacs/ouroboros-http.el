@@ -282,7 +282,7 @@ Returns non-nil after the last one."
           ((= status 503) (when (process-live-p (ouroboros-request-process request))
                             (set-process-sentinel (ouroboros-request-process request) #'ignore)
                             (delete-process (ouroboros-request-process request)))
-                          (ouroboros--again request sentence nil))
+           (ouroboros--again request sentence nil))
           (t (ouroboros--fail request sentence)))))
 
 (defun ouroboros-call (method path &optional body)

@@ -95,7 +95,8 @@ under which all others stand."
     (point)))
 
 (defun ouroboros-org-messages (root)
-  "The messages of the conversation at ROOT, in order."
+  "The messages of the conversation at ROOT, in order.
+A heading below it that is no message begins something else."
   (save-excursion
     (goto-char root)
     (let ((end (save-excursion (org-end-of-subtree t t) (point)))
@@ -103,9 +104,11 @@ under which all others stand."
       (while (< (point) end)
         (let ((role (nth 1 (ouroboros-org--heading))))
           (when role
-            (push (ouroboros-message :role role :text (ouroboros-org--text) :point (point)) messages)))
-        (unless (outline-next-heading)
-          (goto-char end)))
+            (push (ouroboros-message :role role :text (ouroboros-org--text) :point (point)) messages))
+          (if (or role (= (point) root))
+              (unless (outline-next-heading)
+                (goto-char end))
+            (org-end-of-subtree t t))))
       (nreverse messages))))
 
 (defun ouroboros-org-body-of (messages)
@@ -201,8 +204,8 @@ PLACES has a marker for the line that each begins at."
 Leaves point where the text ends."
   (unless (bolp)
     (insert "\n"))
-  (insert (make-string level ?*) " " (ouroboros-org-keyword role) "\n")
-  (ouroboros-org--room)
+  (insert (make-string level ?*) " " (ouroboros-org-keyword role) "\n\n")
+  (backward-char)
   (when text
     (insert (org-escape-code-in-string text))))
 

@@ -101,16 +101,16 @@ in this buffer, unless it is gone: then the model is stopped."
   (ouroboros-status-listen)
   (let ((buffer (current-buffer)) (request nil))
     (cl-flet ((in-buffer (function argument)
-                (if (buffer-live-p buffer)
-                    (with-current-buffer buffer
-                      (funcall function argument))
-                  (ouroboros-abort request)))
+                         (if (buffer-live-p buffer)
+                             (with-current-buffer buffer
+                               (funcall function argument))
+                           (ouroboros-abort request)))
               (end ()
-                (when (buffer-live-p buffer)
-                  (with-current-buffer buffer
-                    (setq ouroboros-status-open (delq request ouroboros-status-open))
-                    (unless ouroboros-status-open
-                      (ouroboros-open-mode -1))))))
+                   (when (buffer-live-p buffer)
+                     (with-current-buffer buffer
+                       (setq ouroboros-status-open (delq request ouroboros-status-open))
+                       (unless ouroboros-status-open
+                         (ouroboros-open-mode -1))))))
       (setq request (ouroboros-send "POST" path body
                                     :event (lambda (value) (when event (in-buffer event value)))
                                     :done (lambda (value)

@@ -70,8 +70,8 @@ A transient menu where transient is installed."
 (when (require 'transient nil t)
   ;; Evaluated, since the macro is not there to compile with on Emacs 27.
   (eval `(transient-define-prefix ouroboros-transient ()
-           "Every command of Ouroboros."
-           [,@(mapcar #'vconcat ouroboros-commands)])
+                                  "Every command of Ouroboros."
+                                  [,@(mapcar #'vconcat ouroboros-commands)])
         t))
 
 (defvar ouroboros-command-map

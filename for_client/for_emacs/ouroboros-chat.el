@@ -52,9 +52,7 @@ A list of its messages, each (ROLE TEXT TURN), where TURN is nil for
 what was asked, after its name."
   (let ((name (org-entry-get root ouroboros-chat--property)))
     (when name
-      (let ((turns (condition-case nil
-                       (alist-get 'turns (ouroboros-call "GET" (concat "/sessions/" (url-hexify-string name))))
-                     (user-error nil))))
+      (let ((turns (alist-get 'turns (ouroboros-call "GET" (concat "/sessions/" (url-hexify-string name)) nil t))))
         (cons name
               (cl-loop for turn in turns
                        append (mapcar (lambda (message) (list (alist-get 'role message) (alist-get 'text message) nil))
@@ -142,7 +140,7 @@ answer becomes the next heading."
          (goes-on (and (cdr session) (< known (length messages))
                        (= known (ouroboros-chat--agree (cdr session) messages))))
          (name (if goes-on (car session) (ouroboros-chat--new-session)))
-         (place (copy-marker root)))
+         (place (copy-marker root t)))
     (ouroboros-chat--write
      "/infer"
      `((messages . ,(ouroboros-org-body-of (if goes-on (nthcdr known messages) messages)))
@@ -166,8 +164,9 @@ answer becomes the next heading."
   "Ask the model what stands here; its answer streams in.
 With an active region the region is asked, in a conversation of its
 own: in an org buffer under the heading around it, or beside the
-conversation there; from another buffer in `ouroboros-buffer-name'.  Without one, the conversation
-around point is asked, and the answer becomes its next heading;
+conversation there; from another buffer in `ouroboros-buffer-name'.
+Without one, the conversation around point is asked, and the answer
+becomes its next heading;
 where it ends with an answer, room is made for what you say next."
   (interactive)
   (if (use-region-p)
@@ -236,7 +235,7 @@ What stands after it leaves the conversation, if you agree."
          (after (cdr (memq answer messages)))
          (session (ouroboros-chat--session root))
          (turn (nth 2 (nth (length before) (cdr session))))
-         (place (copy-marker (ouroboros-message-point answer)))
+         (place (copy-marker (ouroboros-message-point answer) t))
          (old nil)
          (open (lambda ()
                  (goto-char place)
@@ -251,10 +250,13 @@ What stands after it leaves the conversation, if you agree."
                         (after
                          (goto-char place)
                          (outline-next-heading)
-                         (delete-region (point) (save-excursion (goto-char place)
-                                                                (goto-char (ouroboros-org-root))
-                                                                (org-end-of-subtree t t)
-                                                                (point))))))))
+                         (let ((from (point)))
+                           (goto-char place)
+                           (goto-char (ouroboros-org-root))
+                           (org-end-of-subtree t t)
+                           (skip-chars-backward " \t\n")
+                           (forward-line)
+                           (delete-region from (max from (point)))))))))
     (when (null before)
       (user-error "Nothing was asked before this answer"))
     (when (or (null after)
@@ -285,7 +287,7 @@ should have said.  Loss and version become properties of the answer."
          (at (cl-position answer messages))
          (session (ouroboros-chat--session root))
          (said (nth at (cdr session)))
-         (place (copy-marker (ouroboros-message-point answer))))
+         (place (copy-marker (ouroboros-message-point answer) t)))
     (cond ((null (nth 2 said))
            (user-error "The model did not give this answer: teach it with `ouroboros-teach'"))
           ((< (ouroboros-chat--agree (cdr session) messages) at)

@@ -285,8 +285,9 @@ Returns non-nil after the last one."
            (ouroboros--again request sentence nil))
           (t (ouroboros--fail request sentence)))))
 
-(defun ouroboros-call (method path &optional body)
+(defun ouroboros-call (method path &optional body missing)
   "The answer to METHOD PATH with BODY, waited for.
+With MISSING, nil where the server has no such thing.
 \\[keyboard-quit] hangs up.  What goes wrong is a `user-error' of one sentence."
   (let* ((end (+ (float-time) ouroboros-timeout))
          (answer nil)
@@ -295,10 +296,11 @@ Returns non-nil after the last one."
                                   :fail (lambda (sentence) (setq answer (cons 'fail sentence))))))
     (unwind-protect
         (while (and (not answer) (< (float-time) end))
-          (accept-process-output nil 0.1))
+          (accept-process-output nil 0.02))
       (ouroboros-abort request))
     (pcase answer
       (`(done . ,value) value)
+      ((guard (and missing (equal (ouroboros-request-status request) 404))) nil)
       (`(fail . ,sentence) (user-error "%s" sentence))
       (_ (user-error "No answer within %s seconds" ouroboros-timeout)))))
 

@@ -11,6 +11,7 @@
 
 ;;; Code:
 
+(require 'seq)
 (require 'subr-x)
 (require 'tabulated-list)
 (require 'ouroboros-chat)
@@ -22,6 +23,9 @@
   "How many lessons the list has at most."
   :type 'natnum
   :group 'ouroboros)
+
+(defvar-local ouroboros-lessons--all nil
+  "The lessons of the list, as the server tells of them.")
 
 (defvar ouroboros-lessons-mode-map
   (let ((map (make-sparse-keymap)))
@@ -59,13 +63,14 @@
 
 (defun ouroboros-lessons--entries ()
   "The lessons as entries of the table."
-  (mapcar #'ouroboros-lessons--entry
-          (alist-get 'lessons (ouroboros-call "GET" (format "/lessons?limit=%d" ouroboros-lessons-limit)))))
+  (setq ouroboros-lessons--all
+        (alist-get 'lessons (ouroboros-call "GET" (format "/lessons?limit=%d" ouroboros-lessons-limit))))
+  (mapcar #'ouroboros-lessons--entry ouroboros-lessons--all))
 
 (defun ouroboros-lessons--entry (lesson)
-  "LESSON as an entry; its id is the whole of it."
+  "LESSON as an entry of the table."
   (let ((loss (lambda (name) (let ((value (alist-get name lesson))) (if (numberp value) (format "%.3f" value) "-")))))
-    (list lesson
+    (list (alist-get 'lesson lesson)
           (vector (format "%s" (alist-get 'version lesson))
                   (funcall loss 'loss_before) (funcall loss 'loss_after) (funcall loss 'loss_now)
                   (format-time-string "%Y-%m-%d %H:%M" (alist-get 'time lesson))
@@ -74,7 +79,7 @@
 
 (defun ouroboros-lessons--older (a b)
   "Whether the entry A is of an older version than B."
-  (< (alist-get 'version (car a)) (alist-get 'version (car b))))
+  (< (string-to-number (aref (cadr a) 0)) (string-to-number (aref (cadr b) 0))))
 
 (defun ouroboros-lessons--line (lesson)
   "The words of LESSON in a line."
@@ -86,7 +91,8 @@
 
 (defun ouroboros-lessons--here ()
   "The lesson that point is on."
-  (or (tabulated-list-get-id) (user-error "There is no lesson on this line")))
+  (let ((id (or (tabulated-list-get-id) (user-error "There is no lesson on this line"))))
+    (seq-find (lambda (lesson) (equal (alist-get 'lesson lesson) id)) ouroboros-lessons--all)))
 
 (defun ouroboros-lessons-show ()
   "Show the lesson at point whole, with what happened to it."

@@ -138,7 +138,7 @@ PLACES has a marker for the line that each begins at."
         (while (re-search-forward ouroboros-org--settings nil t)
           (setq content (concat content (match-string-no-properties 0) "\n")))))
     (dolist (root roots)
-      (push (cons (1+ (cl-count ?\n content)) (copy-marker root)) places)
+      (push (cons (1+ (cl-count ?\n content)) (copy-marker root t)) places)
       (setq content (concat content (ouroboros-org-subtree root))))
     (cons content places)))
 
@@ -163,7 +163,7 @@ PLACES has a marker for the line that each begins at."
     (cons (buffer-substring-no-properties (point-min) (point-max))
           (and (derived-mode-p 'org-mode)
                (ouroboros-org--map (lambda ()
-                                     (and (looking-at-p "\\*[ \t]") (cons (line-number-at-pos) (point-marker)))))))))
+                                     (and (looking-at-p "\\*[ \t]") (cons (line-number-at-pos) (copy-marker (point) t)))))))))
 
 (defun ouroboros-org-roots (begin end)
   "Where the conversations begin that have a heading between BEGIN and END."

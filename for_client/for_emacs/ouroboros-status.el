@@ -99,29 +99,28 @@ Turned on and off by the commands that ask and teach."
 EVENT, DONE and FAIL are those of `ouroboros-send'; they are called
 in this buffer, unless it is gone: then the model is stopped."
   (ouroboros-status-listen)
-  (let ((buffer (current-buffer)) (request nil))
-    (cl-flet ((in-buffer (function argument)
-                         (if (buffer-live-p buffer)
-                             (with-current-buffer buffer
-                               (funcall function argument))
-                           (ouroboros-abort request)))
-              (end ()
-                   (when (buffer-live-p buffer)
-                     (with-current-buffer buffer
-                       (setq ouroboros-status-open (delq request ouroboros-status-open))
-                       (unless ouroboros-status-open
-                         (ouroboros-open-mode -1))))))
-      (setq request (ouroboros-send "POST" path body
-                                    :event (lambda (value) (when event (in-buffer event value)))
-                                    :done (lambda (value)
-                                            (end)
-                                            (ouroboros-status-note value)
-                                            (when done (in-buffer done value)))
-                                    :fail (lambda (sentence)
-                                            (end)
-                                            (when fail (in-buffer fail sentence))
-                                            (ouroboros-tell sentence)
-                                            (force-mode-line-update t)))))
+  (let* ((buffer (current-buffer))
+         (request nil)
+         (tell (lambda (function argument)
+                 (if (buffer-live-p buffer)
+                     (when function
+                       (with-current-buffer buffer
+                         (funcall function argument)))
+                   (ouroboros-abort request))))
+         (end (lambda (_)
+                (setq ouroboros-status-open (delq request ouroboros-status-open))
+                (unless ouroboros-status-open
+                  (ouroboros-open-mode -1)))))
+    (setq request (ouroboros-send "POST" path body
+                                  :event (lambda (value) (funcall tell event value))
+                                  :done (lambda (value)
+                                          (ouroboros-status-note value)
+                                          (funcall tell end nil)
+                                          (funcall tell done value))
+                                  :fail (lambda (sentence)
+                                          (funcall tell end nil)
+                                          (funcall tell fail sentence)
+                                          (ouroboros-tell sentence))))
     (unless (ouroboros-request-over request)
       (push request ouroboros-status-open)
       (ouroboros-open-mode 1)

@@ -44,7 +44,7 @@ Where all of them are marked already, take the marks away."
   (let* ((roots (if (use-region-p)
                     (ouroboros-org-roots (region-beginning) (region-end))
                   (list (ouroboros-org-root))))
-         (places (mapcar #'copy-marker roots))
+         (places (mapcar (lambda (root) (copy-marker root t)) roots))
          (marked (ouroboros-org-tagged "train"))
          (onoff (if (cl-every (lambda (root) (memq root marked)) roots) 'off 'on)))
     (save-excursion

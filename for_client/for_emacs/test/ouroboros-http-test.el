@@ -4,14 +4,6 @@
 
 (require 'ouroboros-test-helper)
 
-(defconst ouroboros-http-test-lesson
-  '((messages . [((role . "user") (text . "Who?")) ((role . "assistant") (text . "Odo."))]) (epochs . 1) (checks . :json-false))
-  "A small lesson.")
-
-(defun ouroboros-http-test-teach (&rest more)
-  "Teach the small lesson with the fields MORE."
-  (ouroboros-call "POST" "/train" (append ouroboros-http-test-lesson more)))
-
 (ert-deftest ouroboros-http-answers-are-alists ()
   (let ((health (ouroboros-call "GET" "/health")))
     (should (equal (alist-get 'status health) "ok"))
@@ -30,23 +22,23 @@
     (should (string-match-p "must be an http or https address" (ouroboros-test-error (lambda () (ouroboros-call "GET" "/health")))))))
 
 (ert-deftest ouroboros-http-what-is-no-http ()
-  (ouroboros-test-losing 1 "SSH-2.0-none\r\n\r\n"
+  (ouroboros-test-losing 1 "/health" "SSH-2.0-none\r\n\r\n"
     (should (string-match-p "is no such server" (ouroboros-test-error (lambda () (ouroboros-call "GET" "/health")))))))
 
 (ert-deftest ouroboros-http-what-is-no-json ()
-  (ouroboros-test-losing 1 "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<p>"
+  (ouroboros-test-losing 1 "/health" "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<p>"
     (should (string-match-p "not JSON" (ouroboros-test-error (lambda () (ouroboros-call "GET" "/health")))))))
 
 (ert-deftest ouroboros-http-a-page-of-a-proxy-is-a-sentence ()
-  (ouroboros-test-losing 1 "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\n<p>"
+  (ouroboros-test-losing 1 "/health" "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\n<p>"
     (should (equal (ouroboros-test-error (lambda () (ouroboros-call "GET" "/health"))) "the server answered with status 502"))))
 
 (ert-deftest ouroboros-http-without-a-length-it-ends-with-the-connection ()
-  (ouroboros-test-losing 1 "HTTP/1.0 200 OK\r\n\r\n{\"a\": [1, null, false]}"
+  (ouroboros-test-losing 1 "/health" "HTTP/1.0 200 OK\r\n\r\n{\"a\": [1, null, false]}"
     (should (equal (ouroboros-call "GET" "/health") '((a 1 nil :json-false))))))
 
 (ert-deftest ouroboros-http-no-answer-in-time ()
-  (ouroboros-test-losing 1 "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{"
+  (ouroboros-test-losing 1 "/health" "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{"
     (let ((ouroboros-timeout 0.3) (ouroboros-retries 9))
       (should (string-match-p "No answer within" (ouroboros-test-error (lambda () (ouroboros-call "GET" "/health"))))))))
 
@@ -110,31 +102,27 @@
 ;;; Sending again
 
 (ert-deftest ouroboros-http-a-lost-lesson-is-taught-once ()
-  "Its answer is lost twice after the server has learned it; it is sent three times and learned once."
-  (let ((before (ouroboros-test-version)) (key (ouroboros-key)) (requests-seen nil))
-    (ouroboros-test-losing 2 'sent
-      (let ((result (ouroboros-http-test-teach `(idempotency_key . ,key))))
-        (should (equal (alist-get 'version result) (1+ before)))
-        (setq requests-seen (length requests))))
-    (should (equal requests-seen 3))
-    (should (equal (ouroboros-test-version) (1+ before)))))
+  "Its answer is lost twice after the server has learned it: it is sent three times and learned once."
+  (let ((before (ouroboros-test-taught)))
+    (ouroboros-test-losing 2 "/train" nil
+      (should (alist-get 'version (ouroboros-test-teach "Odo." `(idempotency_key . ,(ouroboros-key)))))
+      (should (equal (length requests) 3)))
+    (should (equal (ouroboros-test-taught) (1+ before)))))
 
 (ert-deftest ouroboros-http-without-a-key-nothing-is-sent-again ()
-  (let ((before (ouroboros-test-version)))
-    (ouroboros-test-losing 1 'sent
-      (should (string-match-p "no server answers" (ouroboros-test-error #'ouroboros-http-test-teach)))
+  (let ((before (ouroboros-test-taught)))
+    (ouroboros-test-losing 1 "/train" nil
+      (should (string-match-p "no server answers" (ouroboros-test-error (lambda () (ouroboros-test-teach "Odo.")))))
       (should (equal (length requests) 1)))
-    (should (equal (ouroboros-test-version) (1+ before)))))
+    (should (equal (ouroboros-test-taught) (1+ before)))))
 
 (ert-deftest ouroboros-http-a-busy-server-is-asked-again ()
-  (let ((before (ouroboros-test-version)))
-    (ouroboros-test-losing 1 "HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 2\r\n\r\n{}"
-      (should (alist-get 'version (ouroboros-http-test-teach)))
-      (should (equal (length requests) 2)))
-    (should (equal (ouroboros-test-version) (1+ before)))))
+  (ouroboros-test-losing 1 "/infer" "HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 2\r\n\r\n{}"
+    (should (alist-get 'text (ouroboros-call "POST" "/infer" '((text . "Once") (max_tokens . 2)))))
+    (should (equal (length requests) 2))))
 
 (ert-deftest ouroboros-http-retries-end ()
-  (ouroboros-test-losing 9 "HTTP/1.1 503 Busy\r\nContent-Length: 44\r\n\r\n{\"error\": {\"message\": \"the queue is full...\"}}"
+  (ouroboros-test-losing 9 "/health" "HTTP/1.1 503 Busy\r\nContent-Length: 44\r\n\r\n{\"error\": {\"message\": \"the queue is full...\"}}"
     (let ((ouroboros-retries 1))
       (should (string-match-p "503\\|full\\|whole" (ouroboros-test-error (lambda () (ouroboros-call "GET" "/health")))))
       (should (equal (length requests) 2)))))

@@ -56,9 +56,9 @@
     (let* ((root (ouroboros-org-root))
            (whole (ouroboros-org-gather (list root)))
            (mine (ouroboros-org-body-of (ouroboros-org-messages root))))
-      (ouroboros-call "POST" "/train" `((messages . ,mine) (epochs . 1) (checks . :json-false)))
+      (ouroboros-call "POST" "/train" `((messages . ,mine) ,@ouroboros-train-options))
       (let ((duplicates (alist-get 'duplicates (ouroboros-call "POST" "/load_data" `((name . "odd.org") (content . ,(car whole)))))))
-        (should (equal (mapcar (lambda (one) (alist-get 'kind one)) duplicates) '("same")))))))
+        (should (equal (mapcar (lambda (one) (alist-get 'kind one)) duplicates) '("exact")))))))
 
 (ert-deftest ouroboros-org-gathers-subtrees-of-any-level ()
   (ouroboros-test-org "#+TODO: USER | ASSISTANT\n#+PROPERTY: until_loss 0.2\n* A\n** B :train:\n*** USER b\n*** ASSISTANT bb\n* C :train:\n** USER c\n** ASSISTANT cc\n"
@@ -85,7 +85,7 @@
 
 (ert-deftest ouroboros-org-records-facts-where-the-heading-went ()
   (ouroboros-test-org "* T@@\n** USER a\n"
-    (let ((place (copy-marker (ouroboros-org-root))))
+    (let ((place (copy-marker (ouroboros-org-root) t)))
       (goto-char (point-min))
       (insert "* Before\n")
       (ouroboros-org-record place '(("LOSS" . "0.5") ("LESSON" . nil)))

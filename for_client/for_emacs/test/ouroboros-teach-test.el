@@ -18,17 +18,17 @@
 
 (ert-deftest ouroboros-teach-a-subtree ()
   (ouroboros-test-org ouroboros-teach-test-pets
-    (let ((before (ouroboros-test-version)))
+    (let ((before (ouroboros-test-taught)))
       (ouroboros-teach)
       (ouroboros-test-wait)
       (ouroboros-test-until (lambda () (ouroboros-teach-test-property "Left alone" "LOSS")))
-      (should (equal (ouroboros-teach-test-property "Left alone" "VERSION") (number-to-string (1+ before))))
+      (should (equal (ouroboros-teach-test-property "Left alone" "VERSION") (number-to-string (ouroboros-test-version))))
       (should (string-match-p "\\`lesson-[0-9a-f]+\\'" (ouroboros-teach-test-property "Left alone" "LESSON")))
       (should (string-match-p "\\`20[0-9][0-9]-[0-9-]+T[0-9:]+Z\\'" (ouroboros-teach-test-property "Left alone" "DATE"))))))
 
 (ert-deftest ouroboros-teach-all-that-is-marked ()
   (ouroboros-test-org ouroboros-teach-test-pets
-    (let* ((before (ouroboros-test-version))
+    (let* ((before (ouroboros-test-taught))
            (told (ouroboros-test-telling
                    (ouroboros-teach-marked)
                    (goto-char (point-min))
@@ -37,9 +37,9 @@
                    (ouroboros-test-until (lambda () (ouroboros-teach-test-property "My hen" "LOSS"))))))
       (should (string-match-p "lesson 1 of 2, loss" told))
       (should (string-match-p "2 of 2 lessons learned" told))
-      (should (equal (ouroboros-test-version) (+ 2 before)))
-      (should (equal (ouroboros-teach-test-property "My goat" "VERSION") (number-to-string (+ 1 before))))
-      (should (equal (ouroboros-teach-test-property "My hen" "VERSION") (number-to-string (+ 2 before))))
+      (should (equal (ouroboros-test-taught) (+ 2 before)))
+      (should (equal (ouroboros-teach-test-property "My goat" "VERSION") (number-to-string (1- (ouroboros-test-version)))))
+      (should (equal (ouroboros-teach-test-property "My hen" "VERSION") (number-to-string (ouroboros-test-version))))
       (should-not (ouroboros-teach-test-property "Left alone" "VERSION"))
       (should (string-match-p "\\`\\* Written meanwhile\n#\\+TODO" (buffer-string))))))
 
@@ -49,23 +49,23 @@
 
 (ert-deftest ouroboros-teach-a-region-of-lessons ()
   (ouroboros-test-org ouroboros-teach-test-pets
-    (let ((before (ouroboros-test-version)))
+    (let ((before (ouroboros-test-taught)))
       (goto-char (point-max))
       (push-mark (save-excursion (ouroboros-test-find "* My hen") (1- (point))) t t)
       (ouroboros-teach)
       (ouroboros-test-wait)
       (ouroboros-test-until (lambda () (ouroboros-teach-test-property "My hen" "LOSS")))
-      (should (equal (ouroboros-test-version) (1+ before))))))
+      (should (equal (ouroboros-test-taught) (1+ before))))))
 
 (ert-deftest ouroboros-teach-a-region-as-a-text ()
   (with-temp-buffer
     (transient-mark-mode 1)
     (insert "Once upon a time there was a lamplighter.")
     (push-mark (point-min) t t)
-    (let ((before (ouroboros-test-version)))
+    (let ((before (ouroboros-test-taught)))
       (ouroboros-teach)
       (ouroboros-test-wait)
-      (should (equal (ouroboros-test-version) (1+ before)))
+      (should (equal (ouroboros-test-taught) (1+ before)))
       (should (equal (alist-get 'text (car (alist-get 'lessons (ouroboros-call "GET" "/lessons?limit=1"))))
                      "Once upon a time there was a lamplighter.")))))
 
@@ -81,21 +81,16 @@
 
 (ert-deftest ouroboros-teach-lost-on-the-way-is-taught-once ()
   (ouroboros-test-org ouroboros-teach-test-pets
-    (let ((before (ouroboros-test-version)) (count nil))
-      (ouroboros-test-losing 1 'sent
-        (setq left 0)
-        (ouroboros-status-listen)
-        (ouroboros-test-until (lambda () ouroboros-status--version))
-        (setq left 1)
+    (let ((before (ouroboros-test-taught)))
+      (ouroboros-test-losing 1 "/load_data" nil
         (ouroboros-teach)
         (ouroboros-test-until (lambda () (ouroboros-teach-test-property "Left alone" "LOSS")))
-        (setq count (cl-count-if (lambda (bytes) (string-match-p "\\`POST /load_data" bytes)) requests)))
-      (should (equal count 2))
-      (should (equal (ouroboros-test-version) (1+ before))))))
+        (should (equal (length requests) 2)))
+      (should (equal (ouroboros-test-taught) (1+ before))))))
 
 (ert-deftest ouroboros-teach-properties-are-options-of-the-lesson ()
   (ouroboros-test-org "* T@@\n:PROPERTIES:\n:epochs: 2\n:END:\n** USER a b\n** ASSISTANT c d\n"
-    (let ((ouroboros-train-options '((checks . :json-false))))
+    (let ((ouroboros-train-options '((replay . 0) (kl . 0))))
       (ouroboros-teach)
       (ouroboros-test-wait)
       (should (equal (alist-get 'epochs (car (alist-get 'lessons (ouroboros-call "GET" "/lessons?limit=1")))) 2)))))
@@ -114,9 +109,9 @@
 (ert-deftest ouroboros-load-file-tells-what-is-in-it ()
   (let ((file (make-temp-file "Some Lessons" nil ".org" "* T\n** USER a\n** ASSISTANT b\n* Bad\n** FOO c\n")))
     (unwind-protect
-        (let ((before (ouroboros-test-version)))
+        (let ((before (ouroboros-test-taught)))
           (should (string-match-p "1 lessons of [0-9]+ tokens, 1 problems" (ouroboros-test-telling (ouroboros-load-file file))))
-          (should (equal (ouroboros-test-version) before))
+          (should (equal (ouroboros-test-taught) before))
           (with-current-buffer "*ouroboros-problems*"
             (should (derived-mode-p 'compilation-mode))
             (should (string-match-p (concat (regexp-quote file) ":5: 'FOO' is not a role") (buffer-string)))))
@@ -126,12 +121,12 @@
 (ert-deftest ouroboros-load-file-teaches-all-of-it ()
   (let ((file (make-temp-file "lessons" nil ".org" "* T\n** USER a\n** ASSISTANT b\n\n* U\n** USER c\n** ASSISTANT d\n")))
     (unwind-protect
-        (let ((before (ouroboros-test-version)))
+        (let ((before (ouroboros-test-taught)))
           (ouroboros-load-file file t)
           (with-current-buffer (find-buffer-visiting file)
             (ouroboros-test-wait)
             (ouroboros-test-until (lambda () (ouroboros-teach-test-property "U" "LOSS")))
-            (should (equal (ouroboros-teach-test-property "U" "VERSION") (number-to-string (+ 2 before))))
+            (should (equal (ouroboros-teach-test-property "U" "VERSION") (number-to-string (ouroboros-test-version))))
             (set-buffer-modified-p nil)))
       (kill-buffer (find-buffer-visiting file))
       (delete-file file))))
@@ -151,7 +146,7 @@
       (should (string-match-p "^test.org:7: 'FOO'" (buffer-string))))))
 
 (ert-deftest ouroboros-teach-names-are-those-the-server-takes ()
-  (dolist (pair '(("sft.org" . "sft.org") ("Über Katzen.org" . "ber-katzen.org") ("猫" . "lessons") ("*scratch*" . "scratch-")))
+  (dolist (pair '(("sft.org" . "sft.org") ("Über Katzen.org" . "ber-katzen.org") ("猫" . "lessons") (" *some*" . "some-")))
     (with-temp-buffer
       (rename-buffer (car pair) t)
       (should (equal (ouroboros-teach--name) (cdr pair))))))

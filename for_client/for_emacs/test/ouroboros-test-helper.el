@@ -14,7 +14,7 @@
 (require 'ouroboros)
 
 (setq ouroboros-infer-options '((temperature . 0) (max_tokens . 40))
-      ouroboros-train-options '((epochs . 1) (checks . :json-false))
+      ouroboros-train-options '((epochs . 1) (replay . 0) (kl . 0) (checks . :json-false))
       auth-sources nil
       org-tags-column 0
       org-adapt-indentation nil)
@@ -65,6 +65,15 @@
   "The version of the server's weights."
   (alist-get 'version (ouroboros-call "GET" "/health")))
 
+(defun ouroboros-test-taught ()
+  "How many lessons the server has learned since its beginning."
+  (length (alist-get 'lessons (ouroboros-call "GET" "/lessons?limit=10000"))))
+
+(defun ouroboros-test-teach (answer &rest more)
+  "Teach ANSWER in one step, with the fields MORE; the lesson."
+  (ouroboros-call "POST" "/train" `((messages . [((role . "user") (text . "Who is it?")) ((role . "assistant") (text . ,answer))])
+                                    ,@more ,@ouroboros-train-options)))
+
 (defun ouroboros-test-error (function)
   "The sentence of the `user-error' that FUNCTION signals."
   (cadr (should-error (funcall function) :type 'user-error)))
@@ -73,32 +82,35 @@
 
 (defvar ouroboros-test-between nil "The listening process of `ouroboros-test-losing'.")
 
-(defmacro ouroboros-test-losing (count when &rest body)
+(defmacro ouroboros-test-losing (count path answer &rest body)
   "Evaluate BODY with a server between that loses COUNT answers.
-WHEN is `sent' to hang up as soon as the request is handed on and
-answered, or a text to give as the answer instead of handing it on.
-The variable `requests' has what came, the newest first."
-  (declare (indent 2) (debug t))
+They are those to requests for PATH.  ANSWER is a text to give
+instead, or nil: then the request is handed on, and the connection
+closed once the server has done what it asks.  The variable
+`requests' has the requests for PATH, the newest first."
+  (declare (indent 3) (debug t))
   `(let* ((requests nil) (left ,count) (target (url-generic-parse-url ouroboros-url))
           (between
            (make-network-process
             :name "between" :server t :host "127.0.0.1" :service t :family 'ipv4 :coding 'binary :noquery t
             :filter
             (lambda (client bytes)
-              (push bytes requests)
-              (let ((lose (> left 0)) (lost nil) (how ,when))
-                (cl-decf left)
-                (if (and lose (stringp how))
-                    (progn (process-send-string client how)
+              (let* ((ours (string-match-p (concat "\\`[A-Z]+ " (regexp-quote ,path)) bytes))
+                     (lose (and ours (> left 0))))
+                (when ours
+                  (push bytes requests)
+                  (cl-decf left))
+                (if (and lose ,answer)
+                    (progn (process-send-string client ,answer)
                            (delete-process client))
                   (let ((behind (make-network-process :name "behind" :host (url-host target) :service (url-port target)
                                                       :coding 'binary :noquery t)))
                     (set-process-filter behind (lambda (_ bytes)
-                                                 (setq lost (concat lost bytes))
                                                  (unless (or lose (not (process-live-p client)))
                                                    (process-send-string client bytes))))
                     (set-process-sentinel behind (lambda (&rest _) (when (process-live-p client) (delete-process client))))
-                    (process-send-string behind bytes))))))))
+                    (process-send-string behind (replace-regexp-in-string "^Host: [^\r]*" (format "Host: 127.0.0.1:%d" (url-port target))
+                                                                          bytes t t)))))))))
      (unwind-protect
          (let ((ouroboros-url (format "http://127.0.0.1:%d" (process-contact between :service))))
            ,@body)

@@ -4,11 +4,6 @@
 
 (require 'ouroboros-test-helper)
 
-(defun ouroboros-weights-test-teach (answer)
-  "Teach ANSWER in one step; the lesson."
-  (ouroboros-call "POST" "/train" `((messages . [((role . "user") (text . "Who is it?")) ((role . "assistant") (text . ,answer))])
-                                    (epochs . 1) (checks . :json-false))))
-
 (defmacro ouroboros-weights-test-list (&rest body)
   "Evaluate BODY in the list of lessons, where every question is answered by yes."
   (declare (indent 0) (debug t))
@@ -25,7 +20,7 @@
     (ouroboros-test-wait)
     (should (string-match-p "state cats saved: [0-9]+ tokens" (ouroboros-test-telling (ouroboros-state-save "cats"))))
     (ouroboros-state-load "cats")
-    (should (equal (alist-get 'name (alist-get 'infer (ouroboros-call "GET" "/state"))) "cats"))
+    (should (alist-get 'tokens (alist-get 'infer (ouroboros-call "GET" "/state"))))
     (ouroboros-state-reset)
     (should-not (alist-get 'infer (ouroboros-call "GET" "/state")))))
 
@@ -43,7 +38,7 @@
 (ert-deftest ouroboros-a-checkpoint-is-saved-and-loaded ()
   (let ((version (ouroboros-test-version)))
     (should (string-match-p "saved as mine" (ouroboros-test-telling (ouroboros-save "mine"))))
-    (ouroboros-weights-test-teach "Ada.")
+    (ouroboros-test-teach "Ada.")
     (cl-letf (((symbol-function 'completing-read)
                (lambda (_ names &rest _) (should (member "mine" names)) "mine")))
       (call-interactively #'ouroboros-load))
@@ -52,7 +47,7 @@
 
 (ert-deftest ouroboros-rollback-goes-back ()
   (let ((version (ouroboros-test-version)))
-    (ouroboros-weights-test-teach "Bea.")
+    (ouroboros-test-teach "Bea.")
     (cl-letf (((symbol-function 'completing-read)
                (lambda (_ versions &rest _) (should (member (number-to-string version) versions)) (number-to-string version))))
       (should (string-match-p (format "the weights are version %d" version)
@@ -62,23 +57,20 @@
 (ert-deftest ouroboros-rollback-to-what-never-was ()
   (should (string-match-p "999999" (ouroboros-test-error (lambda () (ouroboros-rollback 999999))))))
 
-(ert-deftest ouroboros-lessons-lists-the-newest-first ()
-  (let ((lesson (ouroboros-weights-test-teach "Cleo, my\nsister.")))
+(ert-deftest ouroboros-lessons-lists-the-newest-first-and-shows-it-whole ()
+  (let ((lesson (ouroboros-test-teach "Cleo, my\nsister.")))
     (ouroboros-weights-test-list
       (should (derived-mode-p 'tabulated-list-mode))
-      (should (equal (alist-get 'lesson (tabulated-list-get-id)) (alist-get 'lesson lesson)))
+      (should (equal (tabulated-list-get-id) (alist-get 'lesson lesson)))
       (should (equal (aref (tabulated-list-get-entry) 6) "Who is it? / Cleo, my sister."))
-      (should (equal (aref (tabulated-list-get-entry) 2) (format "%.3f" (alist-get 'loss_after lesson)))))))
-
-(ert-deftest ouroboros-lessons-shows-one-whole ()
-  (let ((lesson (ouroboros-weights-test-teach "Dora.")))
-    (ouroboros-weights-test-list
+      (should (equal (aref (tabulated-list-get-entry) 2) (format "%.3f" (alist-get 'loss_after lesson))))
       (ouroboros-lessons-show)
       (with-current-buffer "*ouroboros-lesson*"
-        (should (string-match-p (concat (alist-get 'lesson lesson) "[^z-a]*USER: Who is it\\?\n\nASSISTANT: Dora\\.\n[^z-a]*taught") (buffer-string)))))))
+        (should (string-match-p (concat (alist-get 'lesson lesson) "[^z-a]*USER: Who is it\\?\n\nASSISTANT: Cleo, my
+sister\\.\n[^z-a]*taught") (buffer-string)))))))
 
 (ert-deftest ouroboros-lessons-undoes-one ()
-  (let ((lesson (ouroboros-weights-test-teach "Enid.")))
+  (let ((lesson (ouroboros-test-teach "Enid.")))
     (ouroboros-weights-test-list
       (should (string-match-p "is undone, 0 lessons were learned again" (ouroboros-test-telling (ouroboros-lessons-undo) (ouroboros-test-wait))))
       (should (equal (aref (tabulated-list-get-entry) 5) "left")))
@@ -87,26 +79,22 @@
                 :json-false))))
 
 (ert-deftest ouroboros-lessons-goes-back-to-one ()
-  (let ((version (alist-get 'version (ouroboros-weights-test-teach "Faye."))))
-    (ouroboros-weights-test-teach "Gail.")
+  (let ((version (alist-get 'version (ouroboros-test-teach "Faye."))))
+    (ouroboros-test-teach "Gail.")
     (ouroboros-weights-test-list
       (forward-line)
       (should (string-match-p "1 lessons left them" (ouroboros-test-telling (ouroboros-lessons-rollback) (ouroboros-test-wait)))))
     (should (equal (ouroboros-test-version) version))))
 
-(ert-deftest ouroboros-lessons-teaches-one-again ()
-  (ouroboros-weights-test-teach "Hope.")
-  (let ((version (ouroboros-test-version)))
+(ert-deftest ouroboros-lessons-teaches-one-again-and-retracts-one ()
+  (ouroboros-test-teach "Hope.")
+  (let ((before (ouroboros-test-taught)))
     (ouroboros-weights-test-list
       (ouroboros-lessons-teach-again)
-      (ouroboros-test-wait))
-    (should (equal (ouroboros-test-version) (1+ version)))))
-
-(ert-deftest ouroboros-lessons-retracts-one ()
-  (ouroboros-weights-test-teach "Ines.")
-  (ouroboros-weights-test-list
-    (ouroboros-lessons-retract)
-    (should (equal (aref (tabulated-list-get-entry) 5) "retracted"))))
+      (ouroboros-test-wait)
+      (should (equal (ouroboros-test-taught) (1+ before)))
+      (ouroboros-lessons-retract)
+      (should (equal (aref (tabulated-list-get-entry) 5) "retracted")))))
 
 (ert-deftest ouroboros-lessons-on-no-line ()
   (ouroboros-weights-test-list

@@ -15,6 +15,7 @@
 
 (require 'cl-lib)
 (require 'org)
+(require 'seq)
 (require 'subr-x)
 (require 'ouroboros-http)
 (require 'ouroboros-org)

@@ -46,7 +46,7 @@ OUROBOROS_TOKEN is set."
   "How often a request is sent again that the server lost or was too busy for.
 Nothing is taught twice by that: a lesson is sent again under its
 own key, and an answer that has begun is not asked for again."
-  :type 'natnum)
+  :type 'integer)
 
 (defcustom ouroboros-timeout 60
   "Seconds to wait for an answer that does not stream."
@@ -70,7 +70,7 @@ Looked for in auth-source, the environment and `ouroboros-token-file'."
          (file ouroboros-token-file))
     (cond ((functionp secret) (funcall secret))
           (secret)
-          ((getenv "OUROBOROS_TOKEN"))
+          ((getenv "OUROBOROS_TOKEN") (string-trim (getenv "OUROBOROS_TOKEN")))
           ((and file (file-readable-p file))
            (string-trim (with-temp-buffer (insert-file-contents file) (buffer-string))))
           (file (user-error "Cannot read ouroboros-token-file %s" file)))))

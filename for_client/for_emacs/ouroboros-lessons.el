@@ -21,7 +21,7 @@
 
 (defcustom ouroboros-lessons-limit 200
   "How many lessons the list has at most."
-  :type 'natnum
+  :type 'integer
   :group 'ouroboros)
 
 (defvar-local ouroboros-lessons--all nil
@@ -45,7 +45,7 @@
                                ("After" 7 nil :right-align t) ("Now" 7 nil :right-align t)
                                ("Taught" 17 t) ("State" 10 t) ("Lesson" 0 t)]
         tabulated-list-padding 1)
-  (setq tabulated-list-entries #'ouroboros-lessons--entries)
+  (add-hook 'tabulated-list-revert-hook #'ouroboros-lessons--fetch nil t)
   (setq mode-line-process '(:eval (ouroboros-status-text)))
   (tabulated-list-init-header))
 
@@ -58,14 +58,21 @@
     (with-current-buffer buffer
       (unless (derived-mode-p 'ouroboros-lessons-mode)
         (ouroboros-lessons-mode))
-      (tabulated-list-print t))
+      (revert-buffer))
     (pop-to-buffer buffer)))
 
-(defun ouroboros-lessons--entries ()
-  "The lessons as entries of the table."
-  (setq ouroboros-lessons--all
-        (alist-get 'lessons (ouroboros-call "GET" (format "/lessons?limit=%d" ouroboros-lessons-limit))))
-  (mapcar #'ouroboros-lessons--entry ouroboros-lessons--all))
+(defun ouroboros-lessons--path ()
+  "The path to ask for the lessons."
+  (format "/lessons?limit=%d" ouroboros-lessons-limit))
+
+(defun ouroboros-lessons--fetch ()
+  "Ask the server for the lessons, and wait for them."
+  (ouroboros-lessons--take (ouroboros-call "GET" (ouroboros-lessons--path))))
+
+(defun ouroboros-lessons--take (answer)
+  "Take the lessons of ANSWER as those of the list."
+  (setq ouroboros-lessons--all (alist-get 'lessons answer)
+        tabulated-list-entries (mapcar #'ouroboros-lessons--entry ouroboros-lessons--all)))
 
 (defun ouroboros-lessons--entry (lesson)
   "LESSON as an entry of the table."
@@ -120,8 +127,18 @@
 What TOLD makes of the answer is shown."
   (ouroboros-status-send path body
                          :done (lambda (result)
-                                 (tabulated-list-revert)
+                                 (ouroboros-lessons--refresh)
                                  (ouroboros-tell (funcall told result)))))
+
+(defun ouroboros-lessons--refresh ()
+  "Show the list anew when the server has told of it."
+  (let ((buffer (current-buffer)))
+    (ouroboros-send "GET" (ouroboros-lessons--path) nil
+                    :done (lambda (answer)
+                            (when (buffer-live-p buffer)
+                              (with-current-buffer buffer
+                                (ouroboros-lessons--take answer)
+                                (tabulated-list-print t)))))))
 
 (defun ouroboros-lessons-undo ()
   "Take the lesson at point out of the weights.
@@ -157,7 +174,7 @@ Those after it are learned again without it."
   (let ((id (alist-get 'lesson (ouroboros-lessons--here))))
     (when (y-or-n-p (format "Rehearse %s no more? " id))
       (ouroboros-call "DELETE" (concat "/lessons/" id))
-      (tabulated-list-revert)
+      (revert-buffer)
       (ouroboros-tell (format "%s is rehearsed no more" id)))))
 
 (provide 'ouroboros-lessons)

@@ -15,6 +15,7 @@
 (require 'cl-lib)
 (require 'compile)
 (require 'org)
+(require 'seq)
 (require 'subr-x)
 (require 'ouroboros-chat)
 (require 'ouroboros-http)

@@ -25,6 +25,7 @@
 ;;; Code:
 
 (require 'org)
+(require 'seq)
 (require 'ouroboros-chat)
 (require 'ouroboros-http)
 (require 'ouroboros-lessons)

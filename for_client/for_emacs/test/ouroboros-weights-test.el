@@ -73,7 +73,7 @@ sister\\.\n[^z-a]*taught") (buffer-string)))))))
   (let ((lesson (ouroboros-test-teach "Enid.")))
     (ouroboros-weights-test-list
       (should (string-match-p "is undone, 0 lessons were learned again" (ouroboros-test-telling (ouroboros-lessons-undo) (ouroboros-test-wait))))
-      (should (equal (aref (tabulated-list-get-entry) 5) "left")))
+      (ouroboros-test-until (lambda () (equal (aref (tabulated-list-get-entry) 5) "left"))))
     (should (eq (alist-get 'in_weights (seq-find (lambda (one) (equal (alist-get 'lesson one) (alist-get 'lesson lesson)))
                                                  (alist-get 'lessons (ouroboros-call "GET" "/lessons"))))
                 :json-false))))

@@ -15,6 +15,7 @@ OTHERS = {
     "rwkv_models/tiny/general.jsonl": "chats it made up itself: the probe, and what is rehearsed beside lessons",
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
+    "docs/pictures/emacs.svg": "a terminal Emacs with a conversation that was taught",
     "bench/facts/facts.jsonl": "224 facts of 14 kinds, with other wordings, other uses and near questions",
     "bench/facts/texts.jsonl": "fixed texts by source, on which drift is measured",
 }
@@ -34,6 +35,8 @@ def line(file: str) -> str:
     if file.endswith(".py"):
         return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0].strip()
     first = next((row for row in text.splitlines() if row.strip()), "")
+    if file.endswith(".el"):
+        return first.partition(" --- ")[2].partition("  -*-")[0]
     return first.lstrip("#;/ ").strip()
 
 

@@ -238,13 +238,12 @@ def tokenizer_info() -> Call[Never, dict[str, Any]]:
 
 def lesson_call(path: str, body: dict[str, Any], key: str | None) -> Call[results.Progress, Any]:
     """A request that teaches: with its key it may be sent again."""
-    body |= {"stream": True, "idempotency_key": key or f"client-{uuid.uuid4().hex}"}
-    return Call("POST", path, body, resumes=True, event=progress)
+    return Call("POST", path, body | {"stream": True}, key=key or f"client-{uuid.uuid4().hex}", event=progress)
 
 
 def piece(event: dict[str, Any]) -> str | None:
     """A piece of an answer, None for the whole of it."""
-    return None if "finish_reason" in event else cast(str, event["text"])
+    return None if "id" in event else cast(str, event["text"])
 
 
 def progress(event: dict[str, Any]) -> results.Progress | None:

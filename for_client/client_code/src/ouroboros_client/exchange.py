@@ -30,8 +30,9 @@ QUIET = 60.0
 class Call(Generic[E, T]):
     """A request: T is its answer, E the events before that if it is streamed.
 
-    `again`: sent twice it does no more than sent once, so that it may be sent again when its answer is lost. `event` reads an event of
-    the stream and returns None for the last one, the answer; a call without it is not streamed.
+    `again`: sent twice it does no more than sent once, so that it may be sent again when its answer is lost. `key` makes that so for a
+    lesson, whose stream then goes on where the server is. `event` reads an event of the stream and returns None for the last one, the
+    answer; a call without it is not streamed.
     """
 
     method: str
@@ -39,8 +40,7 @@ class Call(Generic[E, T]):
     body: Mapping[str, Any] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     again: bool = True
-    resumes: bool = False
-    """Sent again, its stream goes on: it has a key, and the events that were told are no loss."""
+    key: str | None = None
     endless: bool = False
     """Its stream is all there is: there is no answer at its end."""
     event: Callable[[dict[str, Any]], E | None] | None = None
@@ -141,7 +141,7 @@ class Exchange(Generic[E, T]):
             raise OuroborosError(f"the answer of {self.url} broke off", code="lost")
 
     def _may_repeat(self, error: OuroborosError) -> bool:
-        if self.stopped or (self._told and not self.call.resumes):
+        if self.stopped or (self._told and self.call.key is None):
             return False
         return error.not_begun or (self.call.again and error.passing)
 
@@ -150,7 +150,8 @@ class Exchange(Generic[E, T]):
         call = self.call
         query = {name: value for name, value in call.query.items() if value is not None}
         timeout = httpx2.Timeout(http.timeout.connect, read=QUIET) if call.event else http.timeout
-        return http.build_request(call.method, call.path, json=call.body, params=query or None, timeout=timeout)
+        headers = {"Idempotency-Key": call.key} if call.key else None
+        return http.build_request(call.method, call.path, json=call.body, params=query or None, headers=headers, timeout=timeout)
 
 
 def plain(response: httpx2.Response, body: bytes) -> Any:

@@ -15,6 +15,7 @@ OTHERS = {
     "rwkv_models/tiny/general.jsonl": "chats it made up itself: the probe, and what is rehearsed beside lessons",
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
+    "web_ui/icon.svg": "the page's icon", "web_ui/catalogues/zh.toml": "the same in Chinese",
     "bench/facts/facts.jsonl": "224 facts of 14 kinds, with other wordings, other uses and near questions",
     "bench/facts/texts.jsonl": "fixed texts by source, on which drift is measured",
 }

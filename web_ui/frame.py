@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 from ouroboros_client import OuroborosError
 
-from web_ui import chat, style, timeline
+from web_ui import chat, data_sets, model, style, timeline
 from web_ui.catalogue import LANGUAGES, language, say
 from web_ui.connection import client
 from web_ui.words import plain
@@ -24,6 +24,8 @@ def show() -> None:
     pages = [
         st.Page(chat.page, title=say("page.chat"), icon=":material/chat:", url_path="chat", default=True),
         st.Page(timeline.page, title=say("page.timeline"), icon=":material/history:", url_path="timeline"),
+        st.Page(data_sets.page, title=say("page.data"), icon=":material/dataset:", url_path="data"),
+        st.Page(model.page, title=say("page.model"), icon=":material/memory:", url_path="model"),
     ]
     chosen = st.navigation(pages)
     if told := st.session_state.pop("told", None):

@@ -18,7 +18,7 @@ CSS = """
 [class*="st-key-open-"] button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 [class*="st-key-row-"] [data-testid="stPopover"] button > div > div:last-child { display: none; }
 .st-key-welcome { padding-top: 14vh; }
-.stMainBlockContainer { padding-top: 3.2rem; }
+.stMainBlockContainer { padding-top: 4.2rem; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: .8rem; padding-right: .8rem; }
   .st-key-welcome { padding-top: 6vh; }

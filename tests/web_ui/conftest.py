@@ -36,6 +36,18 @@ def timeline_page():
     timeline.page()
 
 
+def data_page():
+    from web_ui import data_sets
+
+    data_sets.page()
+
+
+def model_page():
+    from web_ui import model
+
+    model.page()
+
+
 class Page:
     """A page under test, and its controls by key."""
 
@@ -103,3 +115,17 @@ def cats(client):
 def open_timeline(client):
     """Opens the timeline."""
     return lambda: Page(timeline_page)
+
+
+@pytest.fixture
+def open_data(client):
+    """Opens the page of sets, with a way to bring one in chosen."""
+    def opened(way="text"):
+        return Page(data_page, source=way)
+    return opened
+
+
+@pytest.fixture
+def open_model(client):
+    """Opens the page of the model."""
+    return lambda: Page(model_page)

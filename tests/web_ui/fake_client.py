@@ -175,10 +175,6 @@ class FakeClient:
         self.asked("lessons", order=order, limit=limit)
         return {"lessons": self.taught[:limit]}
 
-    def retrain_stream(self, lesson, *, idempotency_key=None, **how):
-        self.asked("retrain_stream", lesson, **how)
-        return self.stream(self.steps(), lambda: self.learn([{"role": "assistant", "text": "again"}]))
-
     def review(self, limit=20):
         self.asked("review", limit)
         return {"version": self.version, "reviewed": len(self.taught), "lessons": [{"lesson": t["lesson"], "loss_after": 0.02, "loss_now": 0.7} for t in self.taught]}
@@ -215,6 +211,77 @@ class FakeClient:
         self.asked("health")
         return {"status": "ok", "model": "tiny", "family": "rwkv7", "parameters": 9_067_264, "mode": "plain", "version": self.version,
                 "training": False, "queue": 0}
+
+    def metrics(self):
+        self.asked("metrics")
+        return "# HELP x\nouroboros_memory_bytes 8.78e+08\nouroboros_device_memory_bytes 0.0\n"
+
+    def save(self, name="default"):
+        self.asked("save", name)
+        self.saved.insert(0, {"name": name, "version": self.version, "bytes": 36_292_616, "sha256": "0" * 64, "time": 1.7e9})
+        return self.saved[0] | {"seconds": 0.5}
+
+    def checkpoints(self):
+        self.asked("checkpoints")
+        return {"checkpoints": self.saved}
+
+    def load(self, name):
+        self.asked("load", name)
+        return {"name": name, "version": next(s["version"] for s in self.saved if s["name"] == name)}
+
+    def trains(self):
+        self.asked("trains")
+        return self.training
+
+    def train_this(self, what, **how):
+        self.asked("train_this", what, **how)
+        self.training["trains"] = {"what": what, "parts": [], "name": how.get("name", what), "rank": how.get("rank", 32)}
+        if what in ("lora", "miss"):
+            self.training["adapters"].append({"name": how["name"], "kind": what, "rank": how["rank"], "in_use": True})
+        return self.training
+
+    def adapter(self, action, name=None):
+        self.asked("adapter", action, name)
+        return self.training
+
+    def state(self, kind, action, name=None, **how):
+        self.asked("state", kind, action, name, **how)
+        if action == "save":
+            self.kept_states.append({"name": name, "kind": kind, "version": self.version, "time": 1.7e9, "tokens": 9, "bytes": 100})
+        return {"kind": kind, "action": action}
+
+    def states(self):
+        self.asked("states")
+        return {"states": self.kept_states, "train": None, "infer": None}
+
+    # sets
+
+    def load_data(self, path=None, *, content=None, name=None, resume=None, idempotency_key=None, **how):
+        self.asked("load_data", path, content=content, name=name, **how)
+        return {"dataset": name or path, "format": "org", "lessons": 2, "tokens": 37, "duplicates": [{"line": 3, "kind": "same"}],
+                "problems": [{"line": 8, "message": "'NOBODY' is not a role"}]}
+
+    def load_data_stream(self, path=None, *, content=None, name=None, resume=None, idempotency_key=None, **how):
+        self.asked("load_data_stream", path, content=content, name=name, resume=resume, **how)
+        run = resume or "run-1"
+        told = {"dataset": name or path or "pets", "format": "org", "lessons": 2, "tokens": 37, "problems": [], "run": run, "version": 2, "reason": None,
+                "loss_before": 2.3, "loss_after": 0.1, "learned": True, "learned_lessons": 2, "refused": [{"line": 4, "reason": "the loss is 31"}],
+                "words": {"level": "good", "en": "Good: the loss fell from 2.30 to 0.10.", "zh": "不错：损失从 2.30 降到 0.10。"}}
+        steps = [{"step": i, "steps": 2, "epoch": 1, "loss": 1.0 / i, "lr": None, "tokens_per_s": 1.0, "eta_s": 9.0, "run": run} for i in (1, 2)]
+
+        def end(state):
+            self.runs = [{"run": run, "dataset": told["dataset"], "state": state, "lessons": 2, "done": 1 + (state == "done"), "learned": 1, "time": 1.7e9}]
+            return told if state == "done" else told | {"learned_lessons": 1, "reason": "cancelled"}
+
+        return self.stream(steps, lambda: end("done"), lambda: end("cancelled"))
+
+    def datasets(self):
+        self.asked("datasets")
+        return {"datasets": self.sets, "runs": self.runs}
+
+    def retrain(self, lesson, *, idempotency_key=None, **how):
+        self.asked("retrain", lesson, **how)
+        return self.learn([{"role": "assistant", "text": "again"}])
 
 
 def held(client):

@@ -29,19 +29,19 @@ def page() -> None:
         settings.panel()
     job = settled(name)
     turns = read(name)
-    if turns is not None:
-        if job is not None and "turn" in job.about:
-            turns = turns[: job.about["turn"] - 1]
-        for each in turns:
-            turn.show(name, turns, each, family(name, turns))
-        if not turns and job is None:
-            welcome()
+    relatives = family(name, turns) if turns else {}
+    if job is not None and "turn" in job.about:
+        turns = turns[: job.about["turn"] - 1]
+    for each in turns:
+        turn.show(name, turns, each, relatives)
+    if not turns and job is None and name is None:
+        welcome()
     if job is not None:
         pending(name, job)
     text = st.chat_input(say("chat.writing" if job is not None and job.running else "chat.input"), key="say",
                          disabled=job is not None and (job.running or job.error is not None))
     if text and text.strip():
-        ask(name, text.strip(), turns or [])
+        ask(name, text.strip(), turns)
         st.rerun()
 
 
@@ -56,18 +56,18 @@ def welcome() -> None:
                 st.rerun()
 
 
-def read(name: str | None) -> list[Any] | None:
-    """The turns of a chat, [] for one that is yet to begin; None, with the error shown, where the server does not tell."""
+def read(name: str | None) -> list[Any]:
+    """The turns of a chat, none for one that is yet to begin. Where the server does not tell, those that it told last, and the error."""
     if name is None:
         return []
     try:
-        return client().session(name)["turns"]
+        turns = client().session(name)["turns"]
     except OuroborosError as error:
-        if error.status == 404:
-            return []
-        if jobs().get(f"answer:{name}") is None:
+        turns = [] if error.status == 404 else st.session_state.get("turns", {}).get(name, [])
+        if error.status != 404 and jobs().get(f"answer:{name}") is None:
             complain(error, "read")
-        return None
+    st.session_state.turns = {name: turns}
+    return turns
 
 
 def new_name(text: str) -> str:

@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 import streamlit as st
+from ouroboros_client import OuroborosError
 
 from web_ui.catalogue import say
-from web_ui.connection import asked, client
+from web_ui.connection import asked, client, sentence
 from web_ui.jobs import jobs
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -56,11 +57,15 @@ def sidebar() -> None:
         st.button(say("chats.new"), key="new-chat", icon=":material/add:", width="stretch", on_click=show, args=(None,))
         wanted = st.text_input(say("chats.search"), key="search-chats", placeholder=say("chats.search_hint"),
                                icon=":material/search:", label_visibility="collapsed")
-        sessions = asked(lambda: matching(client().sessions()["sessions"][::-1], wanted), "chats")
-        if sessions == []:
+        try:
+            sessions = matching(client().sessions()["sessions"][::-1], wanted)
+        except OuroborosError as error:
+            st.caption(sentence(error))  # the conversation has the button that tries again
+            return
+        if not sessions:
             st.caption(say("chats.no_match" if wanted.strip() else "chats.none"))
         with st.container(gap=None):
-            for session in sessions or []:
+            for session in sessions:
                 row(session)
 
 

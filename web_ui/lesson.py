@@ -10,6 +10,7 @@ from web_ui.catalogue import language, say
 from web_ui.connection import asked, client, complain
 from web_ui.jobs import Job, jobs
 from web_ui.speech import answer
+from web_ui.words import plain
 
 
 def show(name: str, job: Job) -> None:
@@ -152,8 +153,8 @@ def checks(name: str, job: Job) -> None:
         st.markdown(say("checks.neighbours_none"))
         return
     st.markdown(say("checks.neighbours"))
-    st.dataframe(pd.DataFrame([{say("checks.question"): row["question"], say("checks.was"): row["before"], say("checks.now"): row["after"]}
-                               for row in changed]), hide_index=True, width="stretch")
+    st.table(pd.DataFrame([{say("checks.question"): plain(row["question"]), say("checks.was"): plain(row["before"]),
+                            say("checks.now"): plain(row["after"])} for row in changed]), border="horizontal", hide_index=True)
     if told["put_back"]:
         st.button(say("checks.put_back"), key=f"put-back-{name}", help=say("checks.put_back_help"),
                   icon=":material/settings_backup_restore:", on_click=correction.put_back, args=(name, job.about["turn"], told["put_back"]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from web_ui.catalogue import say
+
 CSS = """
 <style>
 .tokens { white-space: pre-wrap; line-height: 1.9; padding: .6rem .8rem; border-radius: .6rem; opacity: .95;
@@ -25,8 +27,16 @@ CSS = """
 }
 </style>
 """
+UPLOADER = """
+<style>
+[data-testid="stFileUploaderDropzoneInstructions"] {{ display: none; }}
+[data-testid="stFileUploaderDropzone"] button p, [data-testid="stFileUploaderDropzone"] button span:not([data-testid]) {{ font-size: 0; }}
+[data-testid="stFileUploaderDropzone"] button::after {{ content: "{words}"; }}
+</style>
+"""
+"""Streamlit writes these words in English only; what it says of sizes is in the control's own help."""
 
 
 def apply() -> None:
     """Put it on the page."""
-    st.html(CSS)
+    st.html(CSS + UPLOADER.format(words=say("data.upload_do")))

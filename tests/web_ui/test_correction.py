@@ -147,7 +147,7 @@ def test_neighbours_that_changed_are_shown_and_put_back_with_one_click(client, c
     client.checks |= {"neighbours": [{"question": "What is my uncle called?", "before": "I do not know.", "after": "Walter."}],
                       "put_back": {"lessons": lessons}}
     taught(cats)
-    assert cats.app.dataframe[0].value.iloc[0].tolist() == ["What is my uncle called?", "I do not know.", "Walter."]
+    assert cats.app.table[0].value.iloc[0].tolist() == ["What is my uncle called?", "I do not know\\.", "Walter\\."]
     cats.click("put-back-cats").rest()
     assert client.last("train_stream")[1] == {"lessons": lessons, "checks": True} and "Mastered" in cats.text
 

@@ -16,7 +16,7 @@ SHOTS = ROOT / "screenshots"
 """Where the pictures of a run of these tests are kept; git passes over it."""
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
-START, WAIT = 120, 60_000
+START, WAIT = 120, 40_000
 """Seconds for a start, milliseconds for anything that the page shows: the end of a wait that has failed."""
 
 
@@ -115,6 +115,11 @@ class Screen:
     def press(self, name: str, exact: bool = False):
         """Press a button by what is written on it."""
         self.tab.get_by_role("button", name=name, exact=exact).locator("visible=true").first.click()
+        return self
+
+    def choose(self, text: str):
+        """Take one of several by what is written on it."""
+        self.tab.get_by_text(text, exact=True).locator("visible=true").first.click()
         return self
 
     def write(self, label: str, text: str):

@@ -23,7 +23,6 @@ class Job(threading.Thread):
         self.error: OuroborosError | None = None
         self.stopped = False
         self.began = time.monotonic()
-        self.first: float | None = None
         self.ended: float | None = None
         self.begin = begin
         self._stream: Stream | None = None
@@ -33,7 +32,6 @@ class Job(threading.Thread):
         try:
             self._stream = self.begin()
             for event in self._stream:
-                self.first = self.first or time.monotonic()
                 self.events.append(event)
             self.result = self._stream.finish()
         except OuroborosError as error:
@@ -60,10 +58,10 @@ class Job(threading.Thread):
 
     @property
     def speed(self) -> float | None:
-        """Tokens a second of an answer that is there, from its first piece on."""
-        if self.result is None or self.first is None or self.ended is None or len(self.events) < 2:
+        """Tokens a second of an answer that is there, its waiting and the reading of its prompt included."""
+        if self.result is None or self.ended is None:
             return None
-        return (self.result["usage"]["completion_tokens"] - 1) / max(self.ended - self.first, 1e-6)
+        return self.result["usage"]["completion_tokens"] / max(self.ended - self.began, 1e-6)
 
 
 class Jobs(dict[str, Job]):

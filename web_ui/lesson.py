@@ -124,15 +124,15 @@ def asked_again(name: str, job: Job) -> None:
         answer(job.about["old"])
     with now:
         st.caption(say("lesson.asked_new"))
-        anew(name)
+        job = jobs().get(f"asked:{name}")
+        if job is not None:
+            st.fragment(anew, run_every=0.3 if job.running else None)(name, job, job.running)
 
 
-@st.fragment(run_every=0.3)
-def anew(name: str) -> None:
-    """The answer after the lesson, as it is written."""
-    job = jobs().get(f"asked:{name}")
-    if job is None:
-        return
+def anew(name: str, job: Job, was_running: bool) -> None:
+    """The answer after the lesson, as it is written; looked at until it is there."""
+    if was_running and not job.running:
+        st.rerun()
     if job.error is not None:
         complain(job.error, "asked", again=lambda: jobs().again(f"asked:{name}"))
     elif job.text:

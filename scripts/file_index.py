@@ -16,6 +16,8 @@ OTHERS = {
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
     "docs/pictures/emacs.svg": "a terminal Emacs with a conversation that was taught",
+    "docs/pictures/correct.png": "the page: an answer corrected", "docs/pictures/learned.png": "the page: what came of a lesson",
+    "docs/pictures/timeline.png": "the page: two versions compared", "web_ui/icon.svg": "the page's icon", "web_ui/catalogues/zh.toml": "the same in Chinese",
     "bench/facts/facts.jsonl": "224 facts of 14 kinds, with other wordings, other uses and near questions",
     "bench/facts/texts.jsonl": "fixed texts by source, on which drift is measured",
 }

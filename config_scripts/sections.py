@@ -218,6 +218,17 @@ class Checks(Strict):
         "After this long nothing more is asked, and the answer tells of what was; an answer that has been begun is ended."))
 
 
+class Idle(Strict):
+    """What is rehearsed when nobody waits: earlier lessons together in small steps, each a version of its own in the journal."""
+
+    steps: int = Field(0, ge=0, le=10_000, description=(
+        "Most steps after a lesson was learned, until the next one. 0 is off: the weights move only in lessons."))
+    after_s: float = Field(10.0, ge=0.1, le=86_400, description="Seconds without a request before the first step, and between two.")
+    lessons: int = Field(16, ge=1, le=1024, description="Earlier lessons that make a step, drawn at random from what was not retracted.")
+    epochs: int = Field(4, ge=1, le=100, description="Steps of the optimizer on the same lessons that make one version.")
+    lr: float = Field(3e-5, gt=0, le=1, description="Step size. The rest (kl, general, near …) is as in [train].")
+
+
 class Trains(Strict):
     """What is trained. It can be changed while the server runs (POST /trains); what stands here is what a new data folder begins with,
     and what a changed script changes to."""

@@ -184,11 +184,12 @@ class Train(Strict):
         "Near questions that the model makes itself (one word of the question replaced by another that it finds likely): what it "
         "answers them before the lesson is learned along in each step, with as many of earlier lessons, so that it stays. 0 is off."))
     null_space: float = Field(0.0, ge=0, le=1000, description=(
-        "Only the matrices of the blocks move, and from each step that part is taken which acts on what general texts, the near "
-        "questions and some of earlier lessons give them as input. Lower is stricter: 0.02 leaves what they get less than a "
-        "fiftieth of the usual; 0 is off. Needs zero_stage 0 and one process. For small models: it keeps a square matrix of each "
-        "one's inputs.")
-    )
+        "Only the matrices of the blocks move, and of each change that part is taken away which acts on the inputs that they have in "
+        "16 general texts, in the `near` questions and in some of earlier lessons. Lower is stricter, and learns more slowly: 0.3 for "
+        "the embedded model. 0 is off. Needs zero_stage 0 and one process, and room for a square matrix of each one's inputs."))
+    reword: int = Field(0, ge=0, le=4, description=(
+        "Other wordings of a lesson's question, English frames put around it by rules, that are learned along as a part of the lesson. "
+        "Each costs as much as the lesson itself. 0 is off."))
     checkpoint_blocks: bool = Field(False, description=(
         "Keep only the layers' inputs in a forward and compute the rest again for the gradient: much less memory for a third more "
         "time."))

@@ -99,7 +99,8 @@ class LessonRun:
     # -- the weights before the lesson
 
     def _look_back(self) -> Iterator[None]:
-        """What the objectives must know of the weights before the first step: dpo's preferences and the anchor's predictions."""
+        """What the objectives must know of the weights before the first step: dpo's preferences, the anchor's predictions,
+        and the inputs that null_space keeps."""
         plan, memory = self.plan, self._begin
         if plan.kl:
             most = plan.kl_texts * min(CYCLE, plan.most_steps(len(self.samples)))
@@ -231,7 +232,8 @@ class LessonRun:
         """Add the gradients of what is to stay as it is: the companions' and the anchor's."""
         batches = []
         companions = self.rehearsal.draw(self.earlier, self.plan, self.taken)
-        companions += [*self.held, *self.rehearsal.held(self.held_earlier, self.plan, self.plan.near, self.taken)]
+        if self._null is None:  # which holds them by itself
+            companions += [*self.held, *self.rehearsal.held(self.held_earlier, self.plan, self.plan.near, self.taken)]
         if companions:
             batches.append(self._batch(*companions))
         # Before the first step nothing has diverged: the gradient is 0, and Adam would take the signs of its rounding.

@@ -48,6 +48,7 @@ class Plan:
     kl_texts: int = 4
     near: int = 0
     null_space: float = 0.0
+    reword: int = 0
 
     @property
     def most_epochs(self) -> int:

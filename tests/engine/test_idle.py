@@ -70,50 +70,49 @@ def test_a_start_learns_them_again_to_the_bit_and_one_may_go_back_and_undo(reste
     assert engine.weights()["digest"] == said["digest"]
     undone = engine.undo(lessons[0]["lesson"]).result(120)
     assert undone["relearned"] == len(said["records"]) - 1 - 1  # all but the base and itself
+    teach(engine, FACTS[0], **HALF)
+    assert engine.idle._clock is None, "off by one key"
     engine.close(1)
 
 
-def test_off_by_one_key_and_a_retracted_lesson_is_never_rehearsed(tmp_path):
-    engine = started(tmp_path, **{"idle.steps": 0})
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """An engine whose quiet never comes by itself."""
+    engine = started(tmp_path_factory.mktemp("quiet"), **{"idle.after_s": 3600.0})
     teach(engine, FACTS[0], **HALF)
-    assert engine.idle._clock is None and not rehearsals(engine)
+    yield engine
     engine.close(1)
-    again = started(tmp_path, **{"idle.after_s": 0.1})
-    id = again.journal.records[1]["id"]
-    again.retract(id).result(60)
-    other = teach(again, FACTS[1], **HALF)["lesson"]
-    assert waited(again, lambda: again.idle._left == 0 and not again.lessons)
-    assert rehearsals(again) and all(record["lessons"] == [other] for record in rehearsals(again))
-    again.close(1)
 
 
-def test_who_comes_does_not_wait_and_what_was_begun_leaves_no_bit(tmp_path):
-    engine = started(tmp_path, **{"idle.after_s": 3600.0})
-    teach(engine, FACTS[0], **HALF)
-    digest, busy = engine.weights()["digest"], [False]
+def test_who_comes_does_not_wait_and_what_was_begun_leaves_no_bit(quiet, monkeypatch):
+    digest, busy = quiet.weights()["digest"], [False]
+    monkeypatch.setattr(quiet.idle, "_busy", lambda: busy[0])
 
     def interrupted():
-        steps, engine.idle._busy = engine.idle._rehearse(), lambda: busy[0]
+        steps = quiet.idle._rehearse()
         next(steps)
         busy[0] = True
         list(steps)
 
-    engine.owner.run(interrupted)
-    assert engine.weights()["digest"] == digest and not rehearsals(engine) and engine.idle._left == 2
-    engine.close(1)
+    quiet.owner.run(interrupted)
+    assert quiet.weights()["digest"] == digest and not rehearsals(quiet) and quiet.idle._left == 2
 
 
-def test_no_record_no_step(tmp_path):
-    """The disk refuses: the weights are what they were."""
-    engine = started(tmp_path, **{"idle.after_s": 3600.0})
-    teach(engine, FACTS[0], **HALF)
-    digest, append = engine.weights()["digest"], engine.journal.append
+def test_what_cannot_be_written_down_leaves_no_bit(quiet, monkeypatch):
+    digest = quiet.weights()["digest"]
+    with monkeypatch.context() as patched:
+        patched.setattr(quiet.journal, "append", refuse)
+        quiet.owner.run(lambda: list(quiet.idle._rehearse()))
+    assert quiet.weights()["digest"] == digest and not rehearsals(quiet)
 
-    def refuse(record):
-        raise OSError("no space")
 
-    engine.journal.append = refuse
-    engine.owner.run(lambda: list(engine.idle._rehearse()))
-    engine.journal.append = append
-    assert engine.weights()["digest"] == digest and not rehearsals(engine)
-    engine.close(1)
+def refuse(record):
+    raise OSError("no space")
+
+
+def test_a_retracted_lesson_is_never_rehearsed(quiet):
+    quiet.retract(quiet.journal.records[1]["id"]).result(60)
+    other = teach(quiet, FACTS[1], **HALF)["lesson"]
+    quiet.owner.run(lambda: list(quiet.idle._rehearse()))
+    (record,) = rehearsals(quiet)
+    assert record["lessons"] == [other]

@@ -28,6 +28,7 @@ from engine.errors import BadRequest, EngineError
 from engine.events import Events, Listening
 from engine.general_texts import read_general
 from engine.history import History
+from engine.idle import Idle
 from engine.jobs import Jobs
 from engine.journal import Journal
 from engine.known import Known
@@ -122,6 +123,7 @@ class Engine:
                            self.past.tell)
         self.past.recover()
         self.version_acts = VersionActs(self.past, Compared(self.past, self.versions, self.lessons.probe), self.conversations)
+        self.idle = Idle(self.lessons, learner, config, self.owner.call, lambda: bool(self.conversations) or len(self.tickets) > 0)
         self._digest = (self.versions.stamp, self.versions.digest)
         self.store = StoreFollower(self.journal.path, data / "store", self.journal.seq)
         self.journal.followers = [lambda record: self.store.appended(record["seq"]), self.events.record]
@@ -469,6 +471,7 @@ class Engine:
     def _after_lesson(self) -> None:
         self.conversations.cache.keep_only(self.versions.stamp)
         self.past.keep_recent()
+        self.idle.learned()
         every = self.config.save.every_lessons
         if every and self.versions.number % every == 0:
             self.saver.save(AUTO)
@@ -510,6 +513,7 @@ class Engine:
         The journal has every lesson. `save`: with a checkpoint as well, if the model is not too large for one in time.
         """
         self.runs.stop()
+        self.idle.close()
         self.tickets.close(grace)
         if save:
             self._save_at_the_end()

@@ -281,6 +281,7 @@ class Taught(TypedDict):
     time: float
     version: int | None
     messages: NotRequired[list[Message]]
+    lessons: NotRequired[list[LessonIn]]
     text: NotRequired[str]
     tokens: NotRequired[list[list[int]]]
     session: str | None

@@ -9,7 +9,7 @@ import typer
 
 from ouroboros_client.client import Client
 from ouroboros_client.command import org
-from ouroboros_client.command.common import AsJson, Wrong, app, aside, chosen, connect, follow, option_of, piped, print_json, sessions
+from ouroboros_client.command.common import AsJson, Code, Wrong, app, aside, chosen, connect, follow, option_of, piped, print_json, sessions
 from ouroboros_client.command.teaching import learn, report
 from ouroboros_client.errors import OuroborosError
 from ouroboros_client.options import InferOptions, Message
@@ -44,15 +44,19 @@ def ask(context: typer.Context,
     if system:
         messages = [{"role": "system", "text": system}, *messages]
     client = connect(context)
-    with client.infer_stream(messages, session=session, as_of=as_of, **chosen(InferOptions, option)) as stream:
-        if as_json:
-            print_json(stream.finish())
-        elif talk:
-            print(f"{talk.stars} ASSISTANT")
-            print("\n".join(map(org.escape, stream.finish()["text"].split("\n"))))
-        else:
-            follow(stream, write)
-            print()
+    stream = client.infer_stream(messages, session=session, as_of=as_of, **chosen(InferOptions, option))
+    if as_json:
+        answer = follow(stream)
+        print_json(answer)
+    elif talk:
+        answer = follow(stream)
+        print(f"{talk.stars} ASSISTANT")
+        print("\n".join(map(org.escape, answer["text"].split("\n"))))
+    else:
+        answer = follow(stream, write)
+        print()
+    if answer["finish_reason"] == "cancelled":
+        raise typer.Exit(Code.INTERRUPTED)
 
 
 @app.command()
@@ -72,12 +76,9 @@ def chat(context: typer.Context, session: Session = None, option: Option = None)
                 told(client, session, word, rest, how)
             elif line.strip():
                 asked: list[Message] = [{"role": "user", "text": line}]
-                with client.infer_stream(asked if session else [*messages, *asked], session=session, **how) as stream:
-                    follow(stream, write)
-                    messages += [*asked, {"role": "assistant", "text": stream.finish()["text"]}]
+                stream = client.infer_stream(asked if session else [*messages, *asked], session=session, **how)
+                messages += [*asked, {"role": "assistant", "text": follow(stream, write)["text"]}]
                 print()
-        except KeyboardInterrupt:
-            print()
         except OuroborosError as error:
             if error.status is None or error.status in (401, 403):
                 raise
@@ -91,8 +92,7 @@ def told(client: Client, session: str | None, word: str, text: str, how: Any) ->
         return
     turn = len(client.session(session)["turns"])
     if word == "/again":
-        with client.regenerate_stream(session, turn, **how) as stream:
-            follow(stream, write)
+        follow(client.regenerate_stream(session, turn, **how), write)
         print()
     elif text:
         report(client, learn(client.correct_stream(session, turn, text)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from pathlib import Path
@@ -17,6 +20,7 @@ from ouroboros_client.client import Client, Stream
 from ouroboros_client.errors import OuroborosError
 
 E = TypeVar("E")
+T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, help=(
     "Ask a running RWKV-Ouroboros, correct it, teach it."))
 WIDE = 1000
@@ -119,14 +123,25 @@ def print_table(*columns: str, rows: Iterable[Iterable[object]]) -> None:
     Console(highlight=False, markup=False, width=wide).print(table)
 
 
-def follow(stream: Stream[E, Any], show: Callable[[E], object]) -> None:
-    """Show what comes. Control-C ends it on the server too."""
+def follow(stream: Stream[E, T], show: Callable[[E], object] = lambda event: None) -> T:
+    """Show what comes; returns the answer. Control-C asks the server to end it, and what there is of the answer still comes."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)  # a second one leaves at once
+        threading.Thread(target=stop, daemon=True).start()  # a request, from where the reading of another one was interrupted
+
+    def stop() -> None:
+        with contextlib.suppress(OuroborosError):  # the reader is told
+            stream.stop()
+
+    before = signal.signal(signal.SIGINT, end)
     try:
-        for event in stream:
-            show(event)
-    except KeyboardInterrupt:
-        stream.stop()
-        raise
+        with stream:
+            for event in stream:
+                show(event)
+            return stream.finish()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def code_of(error: OuroborosError) -> Code:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from ouroboros_client.command.common import AsJson, app, checkpoints, connect, lessons, print_json, print_table
+from ouroboros_client.options import LessonIn
+from ouroboros_client.results import Taught
 
 
 @app.command()
@@ -58,7 +60,7 @@ def listed(context: typer.Context,
         return
     print_table("lesson", "version", "taught", "loss", "now", "what", rows=(
         (row["lesson"], row["version"], when(row["time"]), fall(row["loss_before"], row["loss_after"]), figure(row["loss_now"]),
-         brief(" → ".join(message["text"] for message in row.get("messages", [])[-2:]) or row.get("text") or ""))
+         brief(" / ".join(map(said, scenes(row))) or row.get("text", "")))
         for row in found["lessons"]))
 
 
@@ -73,6 +75,16 @@ def versions(context: typer.Context, as_json: AsJson = False) -> None:
         ("*" if row["present"] else "", row["version"], when(row["time"]), row["made_by"], row["lesson"],
          fall(row["loss_before"], row["loss_after"]))
         for row in found["versions"]))
+
+
+def scenes(row: Taught) -> list[LessonIn]:
+    """The conversations of a lesson."""
+    return [{"messages": row["messages"]}] if "messages" in row else row.get("lessons", [])
+
+
+def said(scene: LessonIn) -> str:
+    """The end of a conversation."""
+    return " → ".join(message["text"] for message in scene["messages"][-2:])
 
 
 def when(seconds: float) -> str:

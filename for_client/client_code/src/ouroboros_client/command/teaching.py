@@ -82,15 +82,14 @@ def put_back(context: typer.Context, as_json: AsJson = False) -> None:
 def learn(stream: Stream[Step, Any]) -> Checked:
     """What came of a lesson or a run, with a bar on the way where someone watches."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn()
-    with stream, Progress(*columns, console=aside, transient=True, disable=not aside.is_terminal) as bar:
+    with Progress(*columns, console=aside, transient=True, disable=not aside.is_terminal) as bar:
         task = bar.add_task("waiting", total=None, loss="")
 
         def show(step: Step) -> None:
             loss = "" if step["loss"] is None else f"loss {step['loss']:.2f}"
             bar.update(task, description="lessons" if "run" in step else "steps", completed=step["step"], total=step["steps"], loss=loss)
 
-        follow(stream, show)
-        came: Checked = stream.finish()
+        came: Checked = follow(stream, show)
         return came
 
 
@@ -100,7 +99,7 @@ def finish(client: Client, came: Checked, as_json: bool) -> None:
         print_json(came)
     report(client, came, quiet=as_json)
     if not came.get("learned", True):
-        raise typer.Exit(Code.NOT_LEARNED)
+        raise typer.Exit(Code.INTERRUPTED if str(came["reason"]).startswith("cancelled") else Code.NOT_LEARNED)
 
 
 def report(client: Client, came: Checked, quiet: bool = False) -> None:

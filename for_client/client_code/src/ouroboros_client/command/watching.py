@@ -6,7 +6,7 @@ from datetime import datetime
 
 import typer
 
-from ouroboros_client.command.common import AsJson, app, connect, follow, print_json
+from ouroboros_client.command.common import AsJson, app, connect, print_json
 from ouroboros_client.results import Event
 
 
@@ -31,7 +31,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 def watch(context: typer.Context, as_json: AsJson = False) -> None:
     """Print what happens as it happens, a line each, until Control-C or the server's end."""
     with connect(context).events() as events:
-        follow(events, print_json if as_json else show)
+        for event in events:
+            print_json(event) if as_json else show(event)
 
 
 def show(event: Event) -> None:

@@ -1,0 +1,71 @@
+"""One program with the embedded model for all tests of the client, and the command run against it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ouroboros_client import Client
+from tests.foreign.conftest import Served
+
+PACKAGE = Path(__file__).parents[3] / "for_client" / "client_code"
+ONE_STEP = {"epochs": 1, "replay": 0, "kl": 0, "checks": False}
+
+
+@pytest.fixture(scope="package")
+def served(tmp_path_factory):
+    """The running program."""
+    running = Served(tmp_path_factory.mktemp("client"), None)
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def client(served):
+    """A client of it."""
+    with Client(served.url, served.token) as client:
+        yield client
+
+
+class Done:
+    """What a command came to."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self):
+        """The one line of JSON that it printed."""
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+
+class Command:
+    """The command against a server; what it keeps between two runs lies in `home`."""
+
+    def __init__(self, url, token, home):
+        self.environment = os.environ | {
+            "OUROBOROS_URL": url, "OUROBOROS_TOKEN": token, "HOME": str(home), "XDG_CONFIG_HOME": str(home),
+            "PYTHONPATH": str(PACKAGE / "src"), "TERM": "dumb", "COLUMNS": "80"}
+
+    def start(self, *arguments, **more):
+        """The process; Control-C means to it what it means at a terminal, also when the tests run in the background."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "ouroboros_client", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=self.environment | more, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+
+    def __call__(self, *arguments, given="", **more):
+        process = self.start(*arguments, **more)
+        out, err = process.communicate(given, timeout=120)
+        assert "Traceback" not in err, err
+        return Done(process.returncode, out, err)
+
+
+@pytest.fixture
+def ouroboros(served, tmp_path):
+    """The command."""
+    return Command(served.url, served.token, tmp_path)

@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
             answer = requests.post(self.server.target() + self.path, data=body, headers=headers, timeout=120)
             return Reply(answer.status_code, answer.content, media=answer.headers["Content-Type"])
 
-        reply = self.server.next_spoiler(headers["Idempotency-Key"])(ask)
+        reply = self.server.next_spoiler(headers.get("Idempotency-Key"))(ask)
         if reply is not None:
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.media)

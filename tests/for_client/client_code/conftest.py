@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from ouroboros_client import Client
+
 from tests.foreign.conftest import Served
 
 PACKAGE = Path(__file__).parents[3] / "for_client" / "client_code"

@@ -4,8 +4,8 @@ import types
 import typing
 
 import pytest
-
 from ouroboros_client import calls, results
+
 from tests.for_client.client_code.conftest import ONE_STEP
 
 KINDS = {int: int, float: (int, float), str: str, bool: bool, dict: dict, type(None): type(None)}

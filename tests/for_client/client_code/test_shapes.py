@@ -8,10 +8,10 @@ import typing
 
 import anyio
 import pytest
-
-from engine.options import InferOptions, TrainOptions
 from ouroboros_client import AsyncClient, Client, calls, options
 from ouroboros_client.methods import Ask, Methods
+
+from engine.options import InferOptions, TrainOptions
 from server import bodies
 from server.routes import ROUTES
 from tests.for_client.client_code.conftest import PACKAGE

@@ -182,6 +182,8 @@ class LoadedSet(TypedDict):
     lessons: int
     tokens: int
     problems: list[Problem]
+    form: NotRequired[str]
+    set_aside: NotRequired[int]
     duplicates: NotRequired[list[dict[str, Any]]]
     run: NotRequired[str]
     learned_lessons: NotRequired[int]

@@ -1,5 +1,6 @@
 """One program with the embedded model for all tests of the client, and the command run against it."""
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ouroboros_client import Client
+from ouroboros_client.command import main
 
 from tests.foreign.conftest import Served
 
@@ -47,25 +49,31 @@ class Done:
 class Command:
     """The command against a server; what it keeps between two runs lies in `home`."""
 
-    def __init__(self, url, token, home):
-        self.environment = os.environ | {
-            "OUROBOROS_URL": url, "OUROBOROS_TOKEN": token, "HOME": str(home), "XDG_CONFIG_HOME": str(home),
+    def __init__(self, url, token, home, monkeypatch, capsys):
+        self.environment = {
+            "OUROBOROS_URL": url, "OUROBOROS_TOKEN": token, "OUROBOROS_TOKEN_FILE": "", "HOME": str(home), "XDG_CONFIG_HOME": str(home),
             "PYTHONPATH": str(PACKAGE / "src"), "TERM": "dumb", "COLUMNS": "80"}
+        self.monkeypatch, self.capsys = monkeypatch, capsys
 
-    def start(self, *arguments, **more):
+    def start(self, *arguments):
         """The process; Control-C means to it what it means at a terminal, also when the tests run in the background."""
         return subprocess.Popen(
-            [sys.executable, "-m", "ouroboros_client", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env=self.environment | more, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+            [sys.executable, "-m", "ouroboros_client", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=os.environ | self.environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
     def __call__(self, *arguments, given="", **more):
-        process = self.start(*arguments, **more)
-        out, err = process.communicate(given, timeout=120)
-        assert "Traceback" not in err, err
-        return Done(process.returncode, out, err)
+        """The same in this process, with what is piped in."""
+        for name, value in (self.environment | more).items():
+            self.monkeypatch.setenv(name, value)
+        self.monkeypatch.setattr(sys, "argv", ["ouroboros", *arguments])
+        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(ended.value.code or 0, *self.capsys.readouterr())
 
 
 @pytest.fixture
-def ouroboros(served, tmp_path):
+def ouroboros(served, tmp_path, monkeypatch, capsys):
     """The command."""
-    return Command(served.url, served.token, tmp_path)
+    return Command(served.url, served.token, tmp_path, monkeypatch, capsys)

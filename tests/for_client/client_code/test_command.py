@@ -90,9 +90,16 @@ def test_what_else_a_lesson_changed_is_told_and_put_back(ouroboros, monkeypatch,
     assert "What is my dog? was answered 'A dog.', now 'A cat.'." in told and "`ouroboros put-back`" in told
     monkeypatch.undo()
     monkeypatch.setattr(Stream, "finish", finish)
-    assert ouroboros("put-back").code == 0
+    assert ouroboros("put-back", *QUICK).code == 0
     lesson = client.lessons(limit=1)["lessons"][0]
     assert [message["text"] for message in lesson["lessons"][0]["messages"]] == ["What is my dog?", "A dog."]
+
+
+def test_a_lesson_is_told_also_where_nothing_can_be_kept(ouroboros, monkeypatch, tmp_path, client):
+    monkeypatch.setattr("ouroboros_client.command.teaching.memory", lambda: {client.url: CHECKS["put_back"]})
+    (tmp_path / "ouroboros").write_text("in the way")
+    done = ouroboros("teach", "What is my cat?", "A cat.", *QUICK)
+    assert done.code == 0 and "the loss fell" in done.out and "cannot be kept" in done.err
 
 
 def test_checkpoints_and_versions(ouroboros, client):

@@ -70,13 +70,13 @@ def correct(context: typer.Context,
 
 
 @app.command("put-back")
-def put_back(context: typer.Context, as_json: AsJson = False) -> None:
+def put_back(context: typer.Context, option: Annotated[list[str] | None, option_of(TrainOptions)] = None, as_json: AsJson = False) -> None:
     """Teach near questions that the last lesson changed their old answers again. That of the last lesson taught from here."""
     client = connect(context)
     kept = remembered(client)
     if kept is None:
         raise Wrong("the last lesson taught from here changed no near question")
-    finish(client, learn(client.train_stream(**kept)), as_json)
+    finish(client, learn(client.train_stream(**kept, **chosen(TrainOptions, option))), as_json)
 
 
 def learn(stream: Stream[Step, Any]) -> Checked:
@@ -151,10 +151,13 @@ def remember(client: Client, lessons: Mapping[str, Any] | None) -> None:
         return
     kept = {url: value for url, value in kept.items() if url != client.url} | ({client.url: lessons} if lessons else {})
     place = Path(typer.get_app_dir("ouroboros"))
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = place / "put_back.new"
-    draft.write_text(json.dumps(kept), encoding="utf-8")
-    draft.replace(place / "put_back.json")
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = place / "put_back.new"
+        draft.write_text(json.dumps(kept), encoding="utf-8")
+        draft.replace(place / "put_back.json")
+    except OSError as error:  # the lesson is learned all the same
+        aside.print(f"{place}: what `ouroboros put-back` would teach cannot be kept: {error.strerror}")
 
 
 def remembered(client: Client) -> Any:

@@ -99,7 +99,7 @@ def test_a_lesson_is_told_also_where_nothing_can_be_kept(ouroboros, monkeypatch,
     monkeypatch.setattr("ouroboros_client.command.teaching.memory", lambda: {client.url: CHECKS["put_back"]})
     (tmp_path / "ouroboros").write_text("in the way")
     done = ouroboros("teach", "What is my cat?", "A cat.", *QUICK)
-    assert done.code == 0 and "the loss fell" in done.out and "cannot be kept" in done.err
+    assert done.code == 0 and "the loss" in done.out and "cannot be kept" in done.err
 
 
 def test_checkpoints_and_versions(ouroboros, client):

@@ -105,9 +105,19 @@ def test_pauses_grow_and_nobody_is_asked_for_ever(pauses):
     assert all(0.125 * 2**i <= pause <= 0.25 * 2**i for i, pause in enumerate(pauses))
 
 
+def test_an_answer_that_breaks_off_amid_its_pieces_is_not_begun_anew(served, pauses):
+    """Its first words were told already."""
+    with Proxy(lambda: served.url, {None: [halved]}) as proxy, Client(proxy.url, served.token) as lossy:
+        with lossy.infer_stream("What is a cat?", temperature=0) as stream:
+            assert next(stream)
+            with pytest.raises(OuroborosError, match="broke off") as failed:
+                stream.finish()
+        proxy.shutdown()
+    assert failed.value.code == "lost" and proxy.asked[None] == 1 and pauses == []
+
+
 @pytest.mark.parametrize("path", ["/infer", "/train"])
-def test_an_answer_that_breaks_off_amid_its_pieces_is_not_begun_anew(path, pauses):
-    """Its first words were told already. A lesson's key makes the same harmless, but the server's own word is no lost answer."""
+def test_an_error_that_the_server_tells_in_its_stream_is_no_lost_answer(path, pauses):
     with Running() as running, Client(running.url, TOKEN) as client:
         with pytest.raises(OuroborosError, match="internal error"):
             (client.infer if path == "/infer" else client.train)(text="midway boom")

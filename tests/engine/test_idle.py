@@ -63,7 +63,7 @@ def test_a_start_learns_them_again_to_the_bit_and_one_may_go_back_and_undo(reste
     folder, lessons, said = rested
     engine = started(folder, **{"idle.steps": 0})
     assert engine.weights()["digest"] == said["digest"] and engine.versions.number == said["version"]
-    row = next(row for row in engine.compared.list() if row["version"] == said["version"])
+    row = next(row for row in engine.version_acts.list() if row["version"] == said["version"])
     assert row["made_by"] == "rehearsal" and row["digest"] == said["digest"]
     engine.rollback(said["version"] - 1).result(120)
     engine.rollback(said["version"]).result(120)

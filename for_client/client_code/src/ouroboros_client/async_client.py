@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
@@ -21,9 +22,10 @@ T = TypeVar("T")
 class AsyncClient(Methods):
     """A server, by its URL and token: as `Client`, and every method is awaited."""
 
-    def __init__(self, url: str | None = None, token: str | None = None, *, retries: int = 4, timeout: float = 600.0):
+    def __init__(self, url: str | None = None, token: str | None = None, *, token_file: str | Path | None = None,
+                 retries: int = 4, timeout: float = 600.0):
         self.url, self.retries = find_url(url), retries
-        self._http = cast(httpx2.AsyncClient, new_http(httpx2.AsyncClient, self.url, find_token(token), timeout))
+        self._http = cast(httpx2.AsyncClient, new_http(httpx2.AsyncClient, self.url, find_token(token, token_file), timeout))
 
     async def __aenter__(self) -> Self:
         return self

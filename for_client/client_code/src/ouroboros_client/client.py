@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
@@ -25,9 +26,10 @@ class Client(Methods):
     the server is sure to have done nothing. `timeout`: seconds of silence after which an answer that comes in one piece is given up.
     """
 
-    def __init__(self, url: str | None = None, token: str | None = None, *, retries: int = 4, timeout: float = 600.0):
+    def __init__(self, url: str | None = None, token: str | None = None, *, token_file: str | Path | None = None,
+                 retries: int = 4, timeout: float = 600.0):
         self.url, self.retries = find_url(url), retries
-        self._http = cast(httpx2.Client, new_http(httpx2.Client, self.url, find_token(token), timeout))
+        self._http = cast(httpx2.Client, new_http(httpx2.Client, self.url, find_token(token, token_file), timeout))
 
     def __enter__(self) -> Self:
         return self

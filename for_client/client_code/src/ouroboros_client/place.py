@@ -25,20 +25,20 @@ def find_url(url: str | None) -> str:
     return found.rstrip("/")
 
 
-def find_token(token: str | None) -> str | None:
-    """`token`, else OUROBOROS_TOKEN, else what stands in the file OUROBOROS_TOKEN_FILE (data/token), else None: a server may need none.
+def find_token(token: str | None, file: str | Path | None) -> str | None:
+    """`token`, else what stands in `file`, else OUROBOROS_TOKEN, else what stands in OUROBOROS_TOKEN_FILE, else in data/token.
 
-    Raises OuroborosError where OUROBOROS_TOKEN_FILE names a file that cannot be read.
+    None: there is none, and a server may need none. Raises OuroborosError where a file that was named cannot be read.
     """
     if token is not None:
         return token or None
-    if found := os.environ.get("OUROBOROS_TOKEN"):
+    if file is None and (found := os.environ.get("OUROBOROS_TOKEN")):
         return found
-    named = os.environ.get("OUROBOROS_TOKEN_FILE")
+    named = file or os.environ.get("OUROBOROS_TOKEN_FILE")
     try:
         return Path(named or TOKEN_FILE).read_text(encoding="ascii").strip() or None
     except (OSError, UnicodeDecodeError) as error:
         if named is None:
             return None
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise OuroborosError(f"OUROBOROS_TOKEN_FILE: {named} cannot be read: {reason}", code="no_token") from None
+        raise OuroborosError(f"{named}: the token cannot be read: {reason}", code="no_token") from None

@@ -182,6 +182,8 @@ class LoadedSet(TypedDict):
     lessons: int
     tokens: int
     problems: list[Problem]
+    form: NotRequired[str]
+    set_aside: NotRequired[int]
     duplicates: NotRequired[list[dict[str, Any]]]
     run: NotRequired[str]
     learned_lessons: NotRequired[int]
@@ -281,6 +283,7 @@ class Taught(TypedDict):
     time: float
     version: int | None
     messages: NotRequired[list[Message]]
+    lessons: NotRequired[list[LessonIn]]
     text: NotRequired[str]
     tokens: NotRequired[list[list[int]]]
     session: str | None

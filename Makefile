@@ -28,7 +28,7 @@ run: $(RUNTIME)
 	exec deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed --page $(ARGS)
 
 test: $(TESTING)
-	python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-gpu: $(TESTING)
 	@python -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "make test-gpu: torch sees no GPU here")'

@@ -71,7 +71,7 @@ def test_with_a_gpu_the_plain_build_is_taken(make):
 def test_the_second_time_only_the_program_is_started(make):
     make("test")
     _, started = make("test", "ARGS=-x")
-    assert started == ["python -m pytest -x"]
+    assert started == ["python -m pytest -n 2 --dist loadfile -x"]
     _, started = make("run")
     assert started == ["deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed --page"]
 

@@ -1,4 +1,4 @@
-# make run     sets up what is missing and starts the server on port 3000:  make run ARGS="--config config_scripts/rwkv7-2.9b.toml"
+# make run     sets up what is missing, starts the server on port 3000 and the page on 8501:  make run ARGS="--config config_scripts/rwkv7-2.9b.toml"
 # make test    sets up what is missing and runs the tests:                  make test ARGS="tests/engine -x"
 # make test-gpu  runs the tests of all kernels on this machine's GPU, and fails where there is none
 # make bench   prints the tables of the benchmarks
@@ -25,10 +25,10 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 run: $(RUNTIME)
-	exec deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed $(ARGS)
+	exec deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed --page $(ARGS)
 
 test: $(TESTING)
-	python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-gpu: $(TESTING)
 	@python -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "make test-gpu: torch sees no GPU here")'

@@ -1,6 +1,6 @@
 """RWKV-Ouroboros: one process that holds one RWKV model, answers with it and teaches it.
 
-    python app.py [--config FILE] [--model FILE] [--host H] [--port N] [--data DIR]
+    python app.py [--config FILE] [--model FILE] [--host H] [--port N] [--data DIR] [--page [N]]
     deepspeed --num_nodes=1 --num_gpus=N app.py --deepspeed
 """
 
@@ -32,6 +32,7 @@ def command_line() -> argparse.Namespace:
     parser.add_argument("--host", help="address instead of the config's [server] host")
     parser.add_argument("--port", type=int, help="port instead of the config's; 0 takes a free one")
     parser.add_argument("--data", type=Path, default=HERE / "data", help="folder for everything that is written, default data/")
+    parser.add_argument("--page", type=int, nargs="?", const=8501, metavar="PORT", help="start the page as well, on port 8501 or this one")
     parser.add_argument("--deepspeed", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--local_rank", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -107,6 +108,7 @@ def main() -> int:
     if not torch_sees_a_gpu():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     from engine.group import follow_launcher, leave
+    from server.page import Page
 
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -122,8 +124,11 @@ def main() -> int:
     print(f"listening on {listener.url}", flush=True)
     if token.new:
         print(f"token (kept in {token.path}): {token.value}", flush=True)
+    page = Page(options.page, listener.url, token) if options.page else None
     while not stop.wait(0.5):  # a signal that the system gives to another thread wakes this one not; its handler runs here at the next look
         pass
+    if page is not None:
+        page.stop()
     engine.close(save=True)
     listener.stop(grace=1.0)
     leave(crew)

@@ -44,6 +44,9 @@ WAYS: dict[str, dict] = {
     "near 4, kl_texts 16": {"near": 4, "kl_texts": 16},
     "lr 5e-5": {"lr": 5e-5},
     "general 4": {"general": 4},
+    "reword 2": {"reword": 2},
+    "null space": {"null_space": 0.3, "near": 6, "lr": 5e-4, "kl": 0.0, "replay": 4},
+    "null space, reword 2": {"null_space": 0.3, "near": 6, "lr": 5e-4, "kl": 0.0, "replay": 4, "reword": 2},
 }
 """A row each: options that every lesson is sent with; the rest stands in the config script."""
 COLUMNS = ("at_once", "kept", "paraphrases", "uses", "neighbours", "drift", "seconds", "p95", "moved")

@@ -20,6 +20,7 @@ from config_scripts.sections import (
     G1_ROLES,
     Checks,
     DeepSpeed,
+    Idle,
     Infer,
     Model,
     Optimizer,
@@ -49,6 +50,7 @@ class Config(Strict):
     infer: Infer = Infer()
     train: Train = Train()
     checks: Checks = Checks()
+    idle: Idle = Idle()
     trains: Trains = Trains()
     optimizer: Optimizer = Optimizer()
     deepspeed: DeepSpeed = DeepSpeed()

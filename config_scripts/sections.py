@@ -183,6 +183,13 @@ class Train(Strict):
     near: int = Field(0, ge=0, le=64, description=(
         "Near questions that the model makes itself (one word of the question replaced by another that it finds likely): what it "
         "answers them before the lesson is learned along in each step, with as many of earlier lessons, so that it stays. 0 is off."))
+    null_space: float = Field(0.0, ge=0, le=1000, description=(
+        "Only the matrices of the blocks move, and of each change that part is taken away which acts on the inputs that they have in "
+        "16 general texts, in the `near` questions and in some of earlier lessons. Lower is stricter, and learns more slowly: 0.3 for "
+        "the embedded model. 0 is off. Needs zero_stage 0 and one process, and room for a square matrix of each one's inputs."))
+    reword: int = Field(0, ge=0, le=4, description=(
+        "Other wordings of a lesson's question, English frames put around it by rules, that are learned along as a part of the lesson. "
+        "Each costs as much as the lesson itself. 0 is off."))
     checkpoint_blocks: bool = Field(False, description=(
         "Keep only the layers' inputs in a forward and compute the rest again for the gradient: much less memory for a third more "
         "time."))
@@ -210,6 +217,17 @@ class Checks(Strict):
         "Most near questions, made by the model itself, that are asked before the lesson and after it. 0 is off."))
     seconds: float = Field(5.0, gt=0, le=600, description=(
         "After this long nothing more is asked, and the answer tells of what was; an answer that has been begun is ended."))
+
+
+class Idle(Strict):
+    """What is rehearsed when nobody waits: earlier lessons together in small steps, each a version of its own in the journal."""
+
+    steps: int = Field(0, ge=0, le=10_000, description=(
+        "Most steps after a lesson was learned, until the next one. 0 is off: the weights move only in lessons."))
+    after_s: float = Field(10.0, ge=0.1, le=86_400, description="Seconds without a request before the first step, and between two.")
+    lessons: int = Field(16, ge=1, le=1024, description="Earlier lessons that make a step, drawn at random from what was not retracted.")
+    epochs: int = Field(4, ge=1, le=100, description="Steps of the optimizer on the same lessons that make one version.")
+    lr: float = Field(3e-5, gt=0, le=1, description="Step size. The rest (kl, general, near …) is as in [train].")
 
 
 class Trains(Strict):
@@ -293,6 +311,9 @@ class Save(Strict):
     keep: int = Field(5, ge=1, le=100_000, description=(
         "Most of these checkpoints kept; the oldest goes. Those saved by name are never removed. To go back further than the oldest, "
         "the journal is replayed from the base model; it is never cut."))
+    shard_mb: float = Field(4096, gt=0, le=10_000_000, description=(
+        "Largest safetensors file of a checkpoint, in MiB; what is larger is written in shards, `model-00001-of-00003.safetensors` "
+        "and so on."))
     recent_memory_mb: int = Field(512, ge=0, le=10_000_000, description=(
         "Most memory for copies of the weights of recent versions, to which one goes back at once. A model of which not even two fit is "
         "not copied, and goes back by way of a checkpoint and the journal."))

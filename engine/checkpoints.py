@@ -2,9 +2,11 @@
 
 A folder `NAME@SEQ` holds model.safetensors (the network's parameters under their own names), optimizer.safetensors (what a
 step would miss in them: fp32 copies, and the moments where they outlive lessons), memory.safetensors (the training memory,
-where there is one), adapters.safetensors (those that are kept) and manifest.json: what it is, after which record of the journal,
-size and SHA-256 of each file, and a SHA-256 of itself. It is written under a temporary name, synced, and renamed into place;
-never changed afterwards.
+where there is one), adapters.safetensors (those that are kept), each in shards where it is large, and manifest.json: what it is,
+after which record of the journal, size and SHA-256 of each file, and a SHA-256 of itself. It is written under a temporary name,
+synced, and renamed into place; never changed afterwards.
+
+The file `latest` beside the folders has the name of the newest, for people and their tools. Nothing here believes it.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ import orjson
 import torch
 from torch import Tensor
 
-from engine.atomic import sync, write_file
+from engine import shards
+from engine.atomic import remove, sync, write_file, write_synced
 from engine.errors import BadRequest, NotFound
-from rwkv_models.weights_file import WeightsError, read_tensors, save_weights
+from rwkv_models.weights_file import WeightsError
 
 log = logging.getLogger("ouroboros.checkpoints")
 REPLACED = ".old"
+LATEST = "latest"
 PARTS = ("model", "optimizer", "memory", "adapters")
 MOST_MANIFEST = 16 * 2**20
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -62,8 +66,8 @@ class Checkpoint:
             checkpoint = cls(folder, manifest["name"], manifest["seq"], manifest["version"], manifest)
             if folder.name != f"{checkpoint.name}@{checkpoint.seq:08d}":
                 raise ValueError(f"{path} is of {checkpoint.name}@{checkpoint.seq:08d}")
-            stray = [file for file in manifest["files"] if file not in {f"{part}.safetensors" for part in PARTS}]
-            if stray:
+            known = {file for part in PARTS for file in checkpoint.files(part)}
+            if stray := sorted(manifest["files"].keys() - known):
                 raise ValueError(f"{path} names a file that no checkpoint has: {stray[0][:80]}")
             float(manifest["time"]), checkpoint.describe()
             return checkpoint
@@ -84,44 +88,67 @@ class Checkpoint:
                 return f"{path} does not match the SHA-256 of its manifest"
         return None
 
+    def files(self, part: str) -> list[str]:
+        """The names of a part's files, in their order."""
+        return shards.names_of(part, self.manifest["files"])
+
     def part(self, name: str) -> dict[str, Tensor]:
         """The tensors of one part, on the CPU; {} where it has none. WeightsError where one of them is not finite."""
-        path = self.folder / f"{name}.safetensors"
-        tensors = read_tensors(path) if path.name in self.manifest["files"] else {}
+        tensors = shards.read(self.folder, self.files(name))
         for key, tensor in tensors.items():
             if not (tensor.is_floating_point() and all(torch.isfinite(end) for end in tensor.aminmax())):
-                raise WeightsError(f"{path}: {key} holds values that are not finite numbers")
+                raise WeightsError(f"{self.folder}: {key} of the part {name} holds values that are not finite numbers")
         return tensors
 
     def describe(self) -> dict:
-        """What GET /save tells of it."""
-        model = self.manifest["files"]["model.safetensors"]
-        return {"name": self.name, "version": self.version, "bytes": model["bytes"], "sha256": model["sha256"],
+        """What GET /save tells of it: the bytes and the SHA-256 of the weights' file, or of several the sum, and that over theirs."""
+        facts = [self.manifest["files"][file] for file in self.files("model")]
+        sums = [fact["sha256"] for fact in facts]
+        sha256 = sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
+        return {"name": self.name, "version": self.version, "bytes": sum(fact["bytes"] for fact in facts), "sha256": sha256,
                 "time": self.manifest["time"]}
 
 
 class Checkpoints:
     """The folder of checkpoints."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, most: int):
+        """`most`: bytes of a file, above which a part is written in shards."""
         self.folder = folder
+        self._most = most
+        self._read: dict[tuple, Checkpoint] = {}  # those that were listed last
         folder.mkdir(parents=True, exist_ok=True)
         for hidden in folder.glob(".*"):
             name = hidden.name[1:].removesuffix(REPLACED)
             if hidden.name.endswith(REPLACED) and not (folder / name).exists():
                 hidden.rename(folder / name)  # the program was killed between the two renames of a replacement
             else:
-                shutil.rmtree(hidden, ignore_errors=True)
+                remove(hidden)
+        self._point()
+
+    def _point(self) -> None:
+        """Let `latest` name the newest, where it does not: the end may have come between a checkpoint and its name there."""
+        newest, latest = next(iter(self.list()), None), self.folder / LATEST
+        try:
+            if newest is None:
+                remove(latest)
+            elif latest.is_symlink() or not latest.is_file() or latest.read_bytes() != _line(newest.folder):
+                remove(latest)
+                write_file(latest, _line(newest.folder), 0o644)
+        except OSError as error:
+            log.warning("latest=%s is not told in %s: %s", newest and newest.folder.name, latest, error.strerror)
 
     def list(self) -> list[Checkpoint]:
-        """All readable ones, newest first."""
-        found = []
+        """All readable ones, newest first. A manifest is read once, and again only where its file is another one. From any thread."""
+        before, found = self._read, {}
         for folder in self.folder.glob("[!.]*@*"):
             try:
-                found.append(Checkpoint.read(folder))
+                known = before.get(mark := _mark(folder))
+                found[mark] = known or Checkpoint.read(folder)
             except ValueError as error:
                 log.warning("checkpoint=%s ignored: %s", folder.name, error)
-        return sorted(found, key=lambda c: (c.seq, c.manifest["time"]), reverse=True)
+        self._read = found
+        return sorted(found.values(), key=lambda c: (c.seq, c.manifest["time"]), reverse=True)
 
     def find(self, name: str) -> Checkpoint:
         """The newest checkpoint of that name, verified."""
@@ -146,19 +173,19 @@ class Checkpoints:
             log.info("checkpoint=%s removed", checkpoint.folder.name)
 
     def write(self, name: str, parts: dict[str, dict[str, Tensor]], facts: dict) -> Checkpoint:
-        """Write a checkpoint: one safetensors file for each part that holds a tensor, "model" first of all.
+        """Write a checkpoint: safetensors files for each part that holds a tensor, "model" first of all.
 
         `facts` must hold version and seq, and goes into the manifest. Raises what the disk or the writer of files raises.
         """
         seq = facts["seq"]
         final = self.folder / f"{name}@{seq:08d}"
         temporary, replaced = self.folder / f".{final.name}", self.folder / f".{final.name}{REPLACED}"
-        shutil.rmtree(temporary, ignore_errors=True)
+        pointer = self.folder / f".{LATEST}.new"
+        remove(temporary)
         temporary.mkdir()
         try:
             for part, tensors in parts.items():
-                if tensors:
-                    save_weights(tensors, temporary / f"{part}.safetensors", {"format": "pt"})
+                shards.write(temporary, part, tensors, self._most)
             files = {}
             for path in sorted(temporary.iterdir()):
                 sync(path)
@@ -166,8 +193,9 @@ class Checkpoints:
             manifest = {"name": name, **facts, "time": time.time(), "files": files}
             manifest["digest"] = digest_of(manifest)
             write_file(temporary / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2), 0o644)
+            write_synced(pointer, _line(final), 0o644)  # what needs room on the disk has it before anything is put in place
             if final.exists():  # the same name saved twice with no lesson between: the newer takes its place
-                shutil.rmtree(replaced, ignore_errors=True)
+                remove(replaced)
                 final.rename(replaced)
             try:
                 temporary.rename(final)
@@ -175,10 +203,13 @@ class Checkpoints:
                 if replaced.exists():
                     replaced.rename(final)
                 raise
+            pointer.rename(self.folder / LATEST)
             sync(self.folder)
-            shutil.rmtree(replaced, ignore_errors=True)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove(replaced)
+        except BaseException:
+            remove(temporary)
+            remove(pointer)
+            raise
         return Checkpoint(final, name, seq, facts["version"], manifest)
 
 
@@ -186,6 +217,20 @@ def digest_of(manifest: dict) -> str:
     """The SHA-256 that a manifest carries, over everything else in it, in hex."""
     rest = {name: value for name, value in manifest.items() if name != "digest"}
     return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _line(folder: Path) -> bytes:
+    """What `latest` holds."""
+    return f"{folder.name}\n".encode()
+
+
+def _mark(folder: Path) -> tuple:
+    """What is another one when a folder, or the manifest in it, was put there anew."""
+    try:
+        stats = [each.lstat() for each in (folder, folder / "manifest.json")]
+    except OSError as error:
+        raise ValueError(f"{folder} is no checkpoint: {error.strerror}") from None
+    return folder.name, *((stat.st_ino, stat.st_size, stat.st_ctime_ns) for stat in stats)
 
 
 def _sha256(path: Path) -> str:

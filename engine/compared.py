@@ -36,7 +36,7 @@ class Compared:
             record, version = journal.find(seq), history.version(seq)
             row = found.setdefault(version, {"version": version, "present": version == self._versions.number,
                                              "in_weights": contains(end, history.end(seq))})
-            if record["kind"] in ("base", "lesson", "undo"):  # what made it, not what went back to it
+            if record["kind"] in ("base", "lesson", "rehearsal", "undo"):  # what made it, not what went back to it
                 row |= {"time": record["time"], "made_by": record["kind"], "lesson": record.get("id") or record.get("lesson"),
                         "loss_before": record.get("loss_before"), "loss_after": record.get("loss_after"), "digest": record.get("digest")}
         return sorted(found.values(), key=lambda row: row["version"], reverse=True)

@@ -18,9 +18,7 @@ from engine.checkpoints import Checkpoint
 from engine.trained import STATE
 from rwkv_models.adapters import FactorAdapter
 from rwkv_models.peft_files import save_adapter
-from rwkv_models.weights_file import load_network, save_state, save_weights
-
-MODEL = "model.safetensors"
+from rwkv_models.weights_file import load_network, network_of, save_state, save_weights
 
 
 def convert(source: Path, target: Path, adapter: str | None = None) -> None:
@@ -32,7 +30,7 @@ def convert(source: Path, target: Path, adapter: str | None = None) -> None:
     if not target.resolve().parent.is_dir():
         raise ValueError(f"{target.parent}: there is no such folder")
     checkpoint = read_checkpoint(source) if source.is_dir() else None
-    network = load_network(source if checkpoint is None else source / MODEL)
+    network = load_network(source) if checkpoint is None else network_of(checkpoint.part("model"), source)
     temporary = target.with_name(f".{target.stem}.new{target.suffix}")
     try:
         if adapter is None:

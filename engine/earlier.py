@@ -25,6 +25,11 @@ class Earlier:
         drawn = [(self._lessons[i], self.samples[i]) for i in places]
         return [(id, sample) for id, sample in drawn if id != but and sample.answer.start > 1][:most]
 
+    def ids(self, samples: Sequence[Sample]) -> list[str]:
+        """The lessons that these samples are of."""
+        wanted = {id(sample) for sample in samples}
+        return sorted({lesson for lesson, sample in zip(self._lessons, self.samples, strict=True) if id(sample) in wanted})
+
     def add(self, lesson: str, samples: Sequence[Sample], held: Sequence[Sample] = ()) -> None:
         """A lesson was learned, and near questions held."""
         taught = [sample for sample in samples if sample.teaches and lesson not in self.retracted]

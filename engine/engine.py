@@ -10,7 +10,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -24,10 +24,11 @@ from engine.conversations import Conversations
 from engine.data_lock import DataLock
 from engine.datasets import Datasets
 from engine.decoding import DecodeBatch
-from engine.errors import BadRequest, Conflict, EngineError
+from engine.errors import BadRequest, EngineError
 from engine.events import Events, Listening
 from engine.general_texts import read_general
 from engine.history import History
+from engine.idle import Idle
 from engine.jobs import Jobs
 from engine.journal import Journal
 from engine.known import Known
@@ -54,6 +55,7 @@ from engine.taught import Taught
 from engine.ticket import Ticket
 from engine.tickets import Tickets
 from engine.trained import Trained
+from engine.version_acts import VersionActs
 from engine.versions import Versions
 from models.role import Roles
 from models.tokenizer import Tokenizer
@@ -113,14 +115,15 @@ class Engine:
         self.lesson_acts = LessonActs(self.lessons, self.jobs, self.journal)
         self.known = Known(self.journal)
         self.runs = Runs(self.lessons, self.journal, self.jobs, self.sets, self.model.template, self.state_acts.reset_memory)
-        store = Checkpoints(data / "checkpoints")
+        store = Checkpoints(data / "checkpoints", int(config.save.shard_mb * 2**20))
         self.past = Past(learner, self.journal, history, store, Recent(config.save.recent_memory_mb * 2**20), self.lessons, self._apply,
                          self._weights_changed, train.carry_moments, config.model_dump(mode="json"))
         self.past.spare = self.spare = Spare(learner, self._second, alone=crew is None)
         self.saver = Saver(store, self.past.snapshot, lambda f: self.owner.call(lambda: self.lessons.exclusive(f)), config.save.keep,
                            self.past.tell)
         self.past.recover()
-        self.compared = Compared(self.past, self.versions, self.lessons.probe)
+        self.version_acts = VersionActs(self.past, Compared(self.past, self.versions, self.lessons.probe), self.conversations)
+        self.idle = Idle(self.lessons, learner, config, self.owner.call, lambda: bool(self.conversations) or len(self.tickets) > 0)
         self._digest = (self.versions.stamp, self.versions.digest)
         self.store = StoreFollower(self.journal.path, data / "store", self.journal.seq)
         self.journal.followers = [lambda record: self.store.appended(record["seq"]), self.events.record]
@@ -185,14 +188,7 @@ class Engine:
         if session is not None:
             raise BadRequest("as_of: a session goes on with the present weights; send its messages without it", "as_of")
         seq, ticket = self.taught.moment(as_of), self._ticket("answer")
-
-        def steps() -> Iterator[None]:
-            yield from self.spare.become(self.past.history.end(seq), self.past)
-            then = self.spare.conversations
-            then.versions.number, then.start = self.past.history.version(seq), self.conversations.start
-            then.infer(ticket, source, then.options(options, given), None)
-
-        self._steps_between_lessons(ticket, steps)
+        self._steps_between_lessons(ticket, lambda: self.version_acts.answer(ticket, source, options, given, seq))
         return ticket
 
     def regenerate(self, name: str, turn: int, options: InferOptions, given: set[str]) -> Ticket:
@@ -425,39 +421,25 @@ class Engine:
 
     def rollback(self, version: int) -> Ticket:
         """Go back to a version."""
-        return self._in_steps("rollback", lambda: self.past.rollback(version))
+        ticket = self._ticket("rollback")
+        self._steps_between_lessons(ticket, lambda: self.version_acts.rollback(ticket, version))
+        return ticket
 
     def undo(self, lesson: str) -> Ticket:
         """Take a lesson out of the weights, and keep those after it."""
-        return self._in_steps("undo", lambda: self.past.undo(lesson))
+        ticket = self._ticket("undo")
+        self._steps_between_lessons(ticket, lambda: self.version_acts.undo(ticket, lesson))
+        return ticket
 
     def diff(self, before: int, after: int) -> Ticket:
         """What two versions differ in."""
-        return self._in_steps("diff", lambda: self.compared.diff(before, after))
+        ticket = self._ticket("diff")
+        self._steps_between_lessons(ticket, lambda: self.version_acts.diff(ticket, before, after))
+        return ticket
 
     def version_list(self) -> list[dict]:
         """Every version that there was, the newest first."""
-        return self.compared.list()
-
-    def _in_steps(self, kind: str, begin: Callable[[], Generator[None, None, dict]]) -> Ticket:
-        """A ticket that ends with what steps between two lessons come to; given up between two of them."""
-        ticket = self._ticket(kind)
-
-        def steps() -> Iterator[None]:
-            steps, began = begin(), time.perf_counter()
-            while True:
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    ticket.finish(end.value | {"seconds": time.perf_counter() - began})
-                    return
-                if ticket.cancelled.is_set():
-                    steps.close()
-                    raise Conflict("cancelled: nothing was changed", code="cancelled")
-                yield
-
-        self._steps_between_lessons(ticket, steps)
-        return ticket
+        return self.version_acts.list()
 
     def _save_at_the_end(self) -> None:
         """Spare the next start the lessons since the last checkpoint, where that can be on the disk in time."""
@@ -489,6 +471,7 @@ class Engine:
     def _after_lesson(self) -> None:
         self.conversations.cache.keep_only(self.versions.stamp)
         self.past.keep_recent()
+        self.idle.learned()
         every = self.config.save.every_lessons
         if every and self.versions.number % every == 0:
             self.saver.save(AUTO)
@@ -530,12 +513,14 @@ class Engine:
         The journal has every lesson. `save`: with a checkpoint as well, if the model is not too large for one in time.
         """
         self.runs.stop()
+        self.idle.close()
         self.tickets.close(grace)
         if save:
             self._save_at_the_end()
         self.events.close()
         self.saver.close()
         self.owner.run(self.spare.release)
+        self.owner.run(self.past.recent.clear)
         self.owner.run(self.model.trainer.release)
         self.owner.stop()
         self.conversations.cache.close()

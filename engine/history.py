@@ -9,8 +9,10 @@ import bisect
 
 from models.course import Course, Link, path, without
 
-MAKES = frozenset({"base", "lesson", "trains", "merge", "import", "remove"})
+MAKES = frozenset({"base", "lesson", "rehearsal", "trains", "merge", "import", "remove"})
 """Records that make the weights, or what the next lesson depends on; a state record does where it is the training memory's."""
+VERSIONED = frozenset({"lesson", "rehearsal", "load", "rollback", "undo"})
+"""Records that bring another version."""
 
 
 class History:
@@ -32,7 +34,7 @@ class History:
         elif kind == "undo":
             end = self.undone(record["lesson"], seq)
         self._course.note(seq, end)
-        version = 0 if kind == "base" else record.get("version") if kind in ("lesson", "load", "rollback", "undo") else None
+        version = 0 if kind == "base" else record.get("version") if kind in VERSIONED else None
         if version is not None:
             self._changes.append((seq, version))
             self.last = max(self.last, version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine.errors import BadRequest
 from engine.journal import Journal
@@ -12,6 +13,7 @@ from engine.live_model import LiveModel, messages_of
 from engine.options import TrainOptions
 from engine.plan import Plan, make_plan, require_rejected
 from models.lesson import Lesson
+from models.rewordings import reworded
 from models.sample import Sample
 
 
@@ -30,15 +32,19 @@ class Jobs:
             lessons = lessons_of(source)
         except ValueError as error:
             raise BadRequest(f"{field}: {error}", field) from None
-        samples = samples_of(lessons, self._model.template, options.train_on, field)
-        return self._job(samples, options, given, key, {"source": source, **facts})
+        plan = self.plan(options, given)
+        samples = samples_of(in_other_words(lessons, plan), self._model.template, options.train_on, field)
+        return self._job(samples, plan, options, given, key, {"source": source, **facts})
 
     def of_lesson(self, lesson: Lesson, options: TrainOptions, given: set[str], **facts) -> Job:
         """A lesson of a file. What it says of its own training goes before what the caller says of the whole file."""
         chosen = {name: getattr(options, name) for name in given} | dict(lesson.options)
         train_on = options.train_on if "train_on" in given else None
-        samples = samples_of([lesson], self._model.template, lesson.options.get("train_on", train_on), "content")
-        return self._job(samples, TrainOptions(**chosen), set(chosen), None, {"source": source_of(lesson), **facts})
+        options, given = TrainOptions(**chosen), set(chosen)
+        plan = self.plan(options, given)
+        train_on = lesson.options.get("train_on", train_on)
+        samples = samples_of(in_other_words([lesson], plan), self._model.template, train_on, "content")
+        return self._job(samples, plan, options, given, None, {"source": source_of(lesson), **facts})
 
     def again(self, record: dict, options: TrainOptions, given: set[str], key: str | None) -> Job:
         """The tokens and weights of a lesson of the journal, as they were."""
@@ -46,17 +52,23 @@ class Jobs:
             raise BadRequest("train_on: the tokens of a lesson that is taught again are those that were taught; leave it out", "train_on")
         samples = [Sample.from_description(s) for s in record["samples"]]
         facts = {name: record[name] for name in ("session", "turn", "rejected") if name in record}
-        return self._job(samples, options, given, key, {"source": record["source"], **facts, "retrains": record["id"]})
+        facts |= {"source": record["source"], "retrains": record["id"]}
+        return self._job(samples, self.plan(options, given), options, given, key, facts)
 
     def plan(self, options: TrainOptions, given: set[str]) -> Plan:
-        """The options with nothing left open."""
-        return make_plan(options, given, self._train, seed=len(self._journal.records) + 1)
+        """The options with nothing left open. A lesson and its other wordings make one step."""
+        plan = make_plan(options, given, self._train, seed=len(self._journal.records) + 1)
+        return replace(plan, accumulate=max(plan.accumulate, 1 + plan.reword))
 
-    def _job(self, samples: list[Sample], options: TrainOptions, given: set[str], key: str | None, facts: dict) -> Job:
-        plan = self.plan(options, given)
+    def _job(self, samples: list[Sample], plan: Plan, options: TrainOptions, given: set[str], key: str | None, facts: dict) -> Job:
         require_rejected(plan, given, samples)
         checks = self._train.checks if options.checks is None else options.checks
         return Job(samples, plan, {"id": f"lesson-{uuid.uuid4().hex[:12]}", **facts}, key, options.dry_run, options.preview, checks)
+
+
+def in_other_words(lessons: Sequence[Lesson], plan: Plan) -> list[Lesson]:
+    """Each lesson followed by as many other wordings of it as the plan says."""
+    return [one for lesson in lessons for one in (lesson, *reworded(lesson, plan.reword))]
 
 
 def samples_of(lessons: Sequence[Lesson], template, train_on: str | None, field: str) -> list[Sample]:

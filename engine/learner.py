@@ -6,6 +6,7 @@ The program answers and learns with one; a second one is made to see what the we
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,12 @@ class Learner:
         earlier = self.earlier
         return LessonRun(self.model.trainer, samples, plan, self.rehearsal, earlier.samples, self.memory, held, earlier.held)
 
+    def rehearsing(self, plan: Plan) -> LessonRun | None:
+        """Earlier lessons to be learned on together, as many as the plan accumulates, drawn by its seed; None where there are none."""
+        earlier = self.earlier
+        drawn = random.Random(f"{plan.seed}:idle").sample(earlier.samples, min(plan.accumulate, len(earlier.samples)))
+        return LessonRun(self.model.trainer, drawn, plan, self.rehearsal, (), None, (), earlier.held) if drawn else None
+
     def learned(self, lesson: str, samples: list[Sample], plan: Plan, run: LessonRun, version: int) -> None:
         """A lesson was learned: the next one may rehearse it, and begins from the memory that it left."""
         self.earlier.add(lesson, samples, run.held)
@@ -75,6 +82,8 @@ class Learner:
             self.trained.apply(record)
         elif record["kind"] == "state":
             self.remember(record)
+        elif record["kind"] == "rehearsal":
+            yield from self._rehearse_again(record)
         elif record["kind"] == "lesson":
             (samples, held), plan = samples_of(record), Plan(**record["plan"])
             run = self.run(samples, plan, held)
@@ -83,6 +92,16 @@ class Learner:
             if not run.learned:
                 raise NotLearned(f"journal record {record['seq']} cannot be learned again: {run.reason}")
             self.learned(record["id"], samples, plan, run, record["version"])
+
+    def _rehearse_again(self, record: dict) -> Iterator[None]:
+        """The same lessons, unless one was taken out of the weights since."""
+        run = self.rehearsing(Plan(**record["plan"]))
+        if run is None:
+            return
+        for _ in run.steps():
+            yield
+        if not run.learned:
+            raise NotLearned(f"journal record {record['seq']} cannot be rehearsed again: {run.reason}")
 
     def remember(self, record: dict) -> None:
         """The training memory that a state record speaks of."""

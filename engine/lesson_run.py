@@ -20,8 +20,13 @@ from engine.plan import Plan
 from engine.rehearsal import Rehearsal
 from models.sample import Sample
 from rwkv_models.chunks import Batch, measure_windows, token_losses
+from rwkv_models.null_space import NullSpace
 from rwkv_models.optimizer import StepRefused, Trainer
 from rwkv_models.state import State
+
+KEPT_TEXTS = 16  # general texts that null_space keeps
+KEPT_NEAR = 24  # near questions of earlier lessons that it keeps
+ROWS = 16  # of them read side by side
 
 
 class Cancelled(Exception):
@@ -59,6 +64,7 @@ class LessonRun:
         self._cancelled = False
         self._restore: Callable[[], None] | None = None
         self._anchor: Anchor | None = None
+        self._null: NullSpace | None = None
 
     def cancel(self) -> None:
         """Give the lesson up at its next micro-step; the weights go back to what they were."""
@@ -93,7 +99,8 @@ class LessonRun:
     # -- the weights before the lesson
 
     def _look_back(self) -> Iterator[None]:
-        """What the objectives must know of the weights before the first step: dpo's preferences and the anchor's predictions."""
+        """What the objectives must know of the weights before the first step: dpo's preferences, the anchor's predictions,
+        and the inputs that null_space keeps."""
         plan, memory = self.plan, self._begin
         if plan.kl:
             most = plan.kl_texts * min(CYCLE, plan.most_steps(len(self.samples)))
@@ -101,6 +108,8 @@ class LessonRun:
             for _ in self._anchor.remember():
                 self._check()
                 yield None
+        if plan.null_space:
+            yield from self._keep_aside()
         if plan.objective == "dpo":
             for sample in self.samples:
                 self._check()
@@ -112,6 +121,17 @@ class LessonRun:
                     self._preferences.append(0.0)
                 memory = after
                 yield None
+
+    def _keep_aside(self) -> Iterator[None]:
+        """Read the texts that the change shall not be felt in: general ones, and near questions with their old answers."""
+        plan = self.plan
+        self._null = self.trainer.null_space(plan.null_space)
+        texts = [*self.rehearsal.anchors(plan, KEPT_TEXTS), *self.held, *self.rehearsal.held(self.held_earlier, plan, KEPT_NEAR)]
+        for first in range(0, len(texts), ROWS):
+            self._check()
+            self._null.read(self._batch(*texts[first : first + ROWS]))
+            yield None
+        self._null.begin()
 
     # -- learning
 
@@ -140,6 +160,8 @@ class LessonRun:
                 mean = sum(losses[-len(together) :]) / len(together)
                 lr = plan.rate(mean, self.taken, most)
                 self.trainer.step(lr)
+                if self._null is not None:
+                    self._null.project()
                 self.taken += 1
                 self._read += sum(len(self.samples[i].tokens) - 1 for i in together)
                 yield self._event(epoch, mean, lr, most, started)
@@ -210,7 +232,8 @@ class LessonRun:
         """Add the gradients of what is to stay as it is: the companions' and the anchor's."""
         batches = []
         companions = self.rehearsal.draw(self.earlier, self.plan, self.taken)
-        companions += [*self.held, *self.rehearsal.held(self.held_earlier, self.plan, self.taken)]
+        if self._null is None:  # which holds them by itself
+            companions += [*self.held, *self.rehearsal.held(self.held_earlier, self.plan, self.plan.near, self.taken)]
         if companions:
             batches.append(self._batch(*companions))
         # Before the first step nothing has diverged: the gradient is 0, and Adam would take the signs of its rounding.

@@ -83,6 +83,11 @@ class Lessons:
     def __bool__(self) -> bool:
         return self._running is not None or bool(self._queue)
 
+    @property
+    def waiting(self) -> int:
+        """How many lessons, and other things that must not meet one, wait for the one in hand."""
+        return len(self._queue)
+
     # -- asking
 
     def add(self, ticket: Ticket, job: Job) -> None:
@@ -243,6 +248,18 @@ class Lessons:
         self.versions.number = record["version"]
         self.versions.moved()
         self.learner.learned(record["id"], job.samples, job.plan, run, record["version"])
+
+    def rehearsed(self, run: LessonRun, plan: Plan, began: float, digest: str) -> None:
+        """Journal what was rehearsed in idle time. EngineError where the disk refuses; the caller takes it back then."""
+        record = self.journal.append({
+            "kind": "rehearsal", "time": began, "version": self.history.last + 1, "plan": plan.describe(), "steps": run.taken,
+            "lessons": self.learner.earlier.ids(run.samples), "loss_before": run.loss_before, "loss_after": run.loss_after,
+            "digest": digest})
+        self.history.note(record)
+        self.versions.number = record["version"]
+        self.versions.moved()
+        self.versions.digest = digest
+        self._after()
 
     def _afterwards(self, job: Job, probe_before: float) -> float | None:
         """The lesson is learned, whatever happens here. Returns the drift, None where it could not be measured."""

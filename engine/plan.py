@@ -47,6 +47,8 @@ class Plan:
     kl: float = 0.0
     kl_texts: int = 4
     near: int = 0
+    null_space: float = 0.0
+    reword: int = 0
 
     @property
     def most_epochs(self) -> int:

@@ -24,6 +24,10 @@ class Recent:
         while sum(snapshot.bytes for snapshot in self._kept.values()) > self.limit:
             self._kept.popitem(last=False)
 
+    def clear(self) -> None:
+        """Give all of them back."""
+        self._kept.clear()
+
     def nearest(self, end: Link) -> tuple[Link, Snapshot] | None:
         """The copy that lies nearest before a link, or on it."""
         on_the_way = [link for link in self._kept if contains(end, link)]

@@ -21,7 +21,7 @@ from engine.learner import Learner, NotLearned, Snapshot
 from engine.lessons import Lessons
 from engine.recent import Recent
 from engine.spare import Spare
-from models.course import Link, contains, path
+from models.course import Link, contains, depth, path
 from models.role import Roles
 from rwkv_models.trained import Trains
 
@@ -75,13 +75,16 @@ class Past:
                              "of": checkpoint.seq, "version": checkpoint.version,
                              **{name: checkpoint.describe()[name] for name in ("bytes", "sha256")}})
 
-    def nearest(self, end: Link, learner: Learner) -> Source | None:
-        """The copy for a learner that lies nearest before a link, or on it: the fewest lessons are to be learned again from there.
-        Checkpoints that cannot be used are named in the log and passed over."""
+    def nearest(self, end: Link, learner: Learner, after: Link | None = None) -> Source | None:
+        """The copy for a learner that lies nearest before a link, or on it: the fewest lessons are to be learned again from there. None
+        where none lies after `after`, on the same way. Checkpoints that cannot be used are named in the log and passed over."""
         recent = self.recent.nearest(end)
+        if recent is not None and recent[0].depth <= depth(after):
+            recent = None
+        least = depth(after) if recent is None else recent[0].depth
         known = [(link, c) for c in self.store.list() if (link := self._link(c)) is not None and contains(end, link)]
         for link, checkpoint in sorted(known, key=lambda each: each[0].depth, reverse=True):
-            if recent is not None and link.depth <= recent[0].depth:
+            if link.depth <= least:
                 break
             problem = checkpoint.verify()
             if problem is None:

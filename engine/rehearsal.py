@@ -27,9 +27,9 @@ class Rehearsal:
         general = self.general_texts if plan.general is None else plan.general
         return [*chance.sample(earlier, min(replay, len(earlier))), *self._texts(chance, general, plan)]
 
-    def held(self, earlier: Sequence[Sample], plan, step: int) -> list[Sample]:
-        """Old answers to the near questions of earlier lessons, as many as the lesson holds of its own."""
-        return random.Random(f"{plan.seed}:{step}:near").sample(earlier, min(plan.near, len(earlier)))
+    def held(self, earlier: Sequence[Sample], plan, count: int, step: int = -1) -> list[Sample]:
+        """`count` old answers to the near questions of earlier lessons, for one step, or for all of them."""
+        return random.Random(f"{plan.seed}:{step}:near").sample(earlier, min(count, len(earlier)))
 
     def anchors(self, plan, count: int) -> list[Sample]:
         """`count` general texts, or as many as there are, to hold the weights to."""

@@ -15,7 +15,7 @@ import torch
 from engine.conversations import Conversations
 from engine.errors import Conflict
 from engine.learner import Learner
-from models.course import Link, contains, depth
+from models.course import Link, contains
 
 if TYPE_CHECKING:
     from engine.recovery import Past
@@ -65,13 +65,14 @@ class Spare:
             raise Conflict("as_of: there is not enough free memory for a second model beside the one that answers", "as_of", code="memory")
         if self._learner is None:
             self._learner, self.conversations = self._make()
-        source = past.nearest(end, self._learner)
-        if source is None and self._end is not None and not contains(end, self._end):
+        on_the_way = contains(end, self._end)
+        source = past.nearest(end, self._learner, self._end if on_the_way else None)
+        if source is None and not on_the_way:
             self.release()
             self._learner, self.conversations = self._make()
         learner, start, self._learner = self._learner, self._end, None  # broken off midway, it would be nothing that was
         try:
-            if source is not None and (not contains(end, start) or depth(source.link) > depth(start)):
+            if source is not None:
                 learner.earlier.retracted.clear()
                 source.put()
                 start = source.link

@@ -59,7 +59,8 @@ class StateCache:
         self._writer = ThreadPoolExecutor(1, "states")
         self._refused = False
         shutil.rmtree(folder, ignore_errors=True)  # the stamps of an earlier start mean nothing now
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if disk_limit:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def bytes(self) -> int:

@@ -111,6 +111,11 @@ class Ledger:
         change.understood = False  # nothing else of it has words of its own
         return head
 
+    def _rehearsal(self, record: dict, change: Change, head: Link | None) -> Link | None:
+        self._weigh(change, record["version"])
+        change.understood = False
+        return head
+
     def _lesson(self, record: dict, change: Change, head: Link | None) -> Link | None:
         lesson = record["id"]
         if lesson in self._stands_on:
@@ -250,7 +255,7 @@ class Ledger:
 
 
 # Kinds whose meaning depends on the records before, and those that say it all themselves.
-KINDS = frozenset(("base", "lesson", "load", "rollback", "undo", "checkpoint", "turn", "correction", "branch", "forget"))
+KINDS = frozenset(("base", "lesson", "rehearsal", "load", "rollback", "undo", "checkpoint", "turn", "correction", "branch", "forget"))
 PLAIN = frozenset(("retract", "review", "run", "run_end"))
 
 

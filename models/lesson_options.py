@@ -77,6 +77,8 @@ OPTIONS: dict[str, Number | Choice] = {
     "kl": Number(float, 0, 1000),
     "kl_texts": Number(int, 1, 1024),
     "near": Number(int, 0, 64),
+    "null_space": Number(float, 0, 1000),
+    "reword": Number(int, 0, 4),
     "min_loss": _LOSS,
     "max_loss": _LOSS,
     "min_loss_fix": _SCALE,

@@ -20,6 +20,7 @@ from rwkv_models import alone, whole
 from rwkv_models.chunks import Backward, Batch, learn_chunks, learn_windows
 from rwkv_models.footprints import Footprints
 from rwkv_models.loopback import build_no_operator
+from rwkv_models.null_space import NullSpace
 from rwkv_models.state import State
 
 PART = 2**27
@@ -243,6 +244,15 @@ class Trainer:
         """ZeRO-3 keeps what it gathered past a step, and would add to it for a parameter that the first backward leaves out."""
         if self.recipe.zero_stage == 3:
             self.engine.optimizer.grad_partitions_flat_buffer.zero_()
+
+    def null_space(self, ridge: float) -> NullSpace:
+        """What keeps a change away from kept texts. StepRefused where the weights are not moved here, whole and by themselves."""
+        if self.recipe.zero_stage or self.rows > 1:
+            raise StepRefused("null_space needs all the weights in one process, and deepspeed.zero_stage 0")
+        null = NullSpace(self.network, ridge)
+        if null.empty:
+            raise StepRefused("null_space holds matrices of the network, and what is trained has none of them")
+        return null
 
     # -- what a step changes
 

@@ -69,7 +69,11 @@ def load_network(path: Path, dtype: torch.dtype | None = None) -> RWKV7:
 
     States that were merged into the file (`blocks.i.att.time_state`) are kept as the adapter "state", in use.
     """
-    tensors = read_tensors(path)
+    return network_of(read_tensors(path), path, dtype)
+
+
+def network_of(tensors: dict[str, Tensor], path: Path, dtype: torch.dtype | None = None) -> RWKV7:
+    """The same of tensors that were read from `path`."""
     states = {name: tensors.pop(name) for name in list(tensors) if name.endswith(TIME_STATE)}
     shape = shape_of(tensors, path)
     with torch.device("meta"):

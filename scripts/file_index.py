@@ -15,6 +15,15 @@ OTHERS = {
     "rwkv_models/tiny/general.jsonl": "chats it made up itself: the probe, and what is rehearsed beside lessons",
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
+    "docs/pictures/emacs.svg": "a terminal Emacs with a conversation that was taught",
+    "docs/pictures/correct.png": "the page: an answer corrected", "docs/pictures/learned.png": "the page: what came of a lesson",
+    "docs/pictures/timeline.png": "the page: two versions compared", "web_ui/icon.svg": "the page's icon", "web_ui/catalogues/zh.toml": "the same in Chinese",
+    "for_client/for_vscode/icon.png": "the extension's icon", "for_client/for_vscode/icons/view.svg": "the icon of its view",
+    "for_client/for_vscode/package.json": "the extension: its commands, settings and tools",
+    "for_client/for_vscode/package-lock.json": "its tools, pinned", "for_client/for_vscode/tsconfig.json": "how it is compiled",
+    "for_client/for_vscode/.npmrc": "how npm writes the lock file", "for_client/for_vscode/.vscodeignore": "what the package leaves out",
+    "for_client/for_vscode/eslint.config.mjs": "what the linter looks for", "for_client/for_vscode/package.nls.json": "the manifest's words",
+    "for_client/for_vscode/package.nls.zh-cn.json": "the same in Chinese", "for_client/for_vscode/l10n/bundle.l10n.zh-cn.json": "what it says, in Chinese",
     "bench/facts/facts.jsonl": "224 facts of 14 kinds, with other wordings, other uses and near questions",
     "bench/facts/texts.jsonl": "fixed texts by source, on which drift is measured",
 }
@@ -23,7 +32,7 @@ OTHERS = {
 def files() -> list[str]:
     """The files that belong in the list: everything kept, but the tests' own and empty markers."""
     kept = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    return sorted(f for f in kept if f and (ROOT / f).is_file() and (ROOT / f).stat().st_size and not f.startswith(("tests/", ".git")) and f != "README.md")
+    return sorted(f for f in kept if f and (ROOT / f).is_file() and (ROOT / f).stat().st_size and not f.startswith("tests/") and "/test/" not in f and not Path(f).name.startswith(".git") and f != "README.md")
 
 
 def line(file: str) -> str:
@@ -34,7 +43,9 @@ def line(file: str) -> str:
     if file.endswith(".py"):
         return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0].strip()
     first = next((row for row in text.splitlines() if row.strip()), "")
-    return first.lstrip("#;/ ").strip()
+    if file.endswith(".el"):
+        return first.partition(" --- ")[2].partition("  -*-")[0]
+    return first.strip("#;/* ")
 
 
 def index() -> str:

@@ -43,7 +43,7 @@ def test_without_a_gpu_the_cpu_build_of_torch_comes_first(make):
     assert started == [
         f"python -m pip install --quiet torch=={TORCH}+cpu",
         "python -m pip install --quiet -r requirements.txt",
-        "deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed --port 0",
+        "deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed --page --port 0",
     ]
 
 
@@ -71,9 +71,9 @@ def test_with_a_gpu_the_plain_build_is_taken(make):
 def test_the_second_time_only_the_program_is_started(make):
     make("test")
     _, started = make("test", "ARGS=-x")
-    assert started == ["python -m pytest -x"]
+    assert started == ["python -m pytest -n 2 --dist loadfile -x"]
     _, started = make("run")
-    assert started == ["deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed"]
+    assert started == ["deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed --page"]
 
 
 def test_an_install_that_failed_is_tried_again(make):

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def normalised(name):
 
 RUNTIME = {normalised(name): version for name, version in requirements("requirements.txt").items()}
 TESTING = {normalised(name): version for name, version in requirements("requirements-test.txt").items()}
+CLIENT_CODE = ROOT / "for_client" / "client_code"  # a package of its own, which says itself what it needs
+CLIENT = {normalised(re.split("[<>=]", need)[0]) for need in tomllib.loads((CLIENT_CODE / "pyproject.toml").read_text())["project"]["dependencies"]}
 FOREIGN = {normalised(name): version for name, version in requirements("requirements-foreign.txt").items()}
 
 
@@ -40,7 +43,7 @@ def third_party_imports(path):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.partition(".")[0])
-    ours = {p.stem for p in ROOT.iterdir() if p.is_dir() or p.suffix == ".py"} | {p.stem for p in path.parent.glob("*.py")}
+    ours = {"ouroboros_client"} | {p.stem for p in ROOT.iterdir() if p.is_dir() or p.suffix == ".py"} | {p.stem for p in path.parent.glob("*.py")}
     return names - ours - set(sys.stdlib_module_names)
 
 
@@ -77,12 +80,18 @@ def test_every_import_is_a_requirement(path):
     listed = RUNTIME | TESTING if path.parts[0] in FOR_DEVELOPERS else RUNTIME
     if path.parts[:3] == ("tests", "foreign", "clients"):  # these run in an environment of their own
         listed = FOREIGN
+    if path.parts[:2] == ("for_client", "client_code"):
+        listed = CLIENT
     providers = metadata.packages_distributions()
     missing = {
         module for module in third_party_imports(ROOT / path) - WITH_TORCH
         if not any(normalised(distribution) in listed for distribution in providers.get(module, [module]))
     }
     assert not missing, f"{path} imports {missing}, which requirements.txt does not list"
+
+
+def test_what_the_client_needs_is_installed_for_its_tests():
+    assert (RUNTIME | TESTING).keys() >= CLIENT
 
 
 def test_the_scan_sees_imports_inside_functions_and_conditions(tmp_path):

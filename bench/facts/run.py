@@ -80,7 +80,8 @@ class Run:
             "drift": statistics.mean(drift.values()), "drift_by_source": drift, "seconds": statistics.median(seconds),
             "p95": seconds[min(len(seconds) - 1, round(0.95 * len(seconds)))], "steps": sum(row["steps"] for row in done),
             "moved": self.server.moved(), "curve": [row["curve"] for row in done if row["curve"]],
-            "uses_by_form": _by([use.form for use in uses], used), "kept_by_kind": _by([fact.kind for fact in self.facts], kept)}
+            "uses_by_form": _by([use.form for use in uses], used), "kept_by_kind": _by([fact.kind for fact in self.facts], kept),
+            "neighbours_by_kind": _by([fact.kind for fact in self.facts for _ in fact.neighbours], same)}
 
     def _before(self) -> dict:
         file = self.folder / "before.json"

@@ -107,13 +107,14 @@ def test_the_keys_are_these():
         train.objective train.beta train.sft_weight
         train.epochs train.until_loss train.max_epochs train.min_loss train.max_loss
         train.min_loss_fix train.max_loss_fix train.ctx_len train.window train.bptt_range train.keep_state train.checks
-        train.replay train.general train.general_tokens train.kl train.kl_texts train.near train.checkpoint_blocks
+        train.replay train.general train.general_tokens train.kl train.kl_texts train.near train.null_space train.reword train.checkpoint_blocks
         train.refuse_above train.carry_moments
         checks.earlier checks.neighbours checks.seconds
+        idle.steps idle.after_s idle.lessons idle.epochs idle.lr
         trains.what trains.parts trains.name trains.rank trains.alpha trains.dropout trains.targets trains.seed
         optimizer.betas optimizer.eps optimizer.weight_decay optimizer.clip optimizer.w0_rate
         deepspeed.zero_stage deepspeed.offload_optimizer deepspeed.offload_param deepspeed.nvme_path
-        save.every_lessons save.every_minutes save.keep save.recent_memory_mb save.at_end_mb""".split()
+        save.every_lessons save.every_minutes save.keep save.shard_mb save.recent_memory_mb save.at_end_mb""".split()
 
 
 @pytest.mark.parametrize("section, options", [("infer", InferOptions), ("train", TrainOptions)])
@@ -139,8 +140,8 @@ def test_what_a_request_may_leave_to_the_config_stands_there():
     ("[optimizer]\nlr = 1.0", "mine.toml: key optimizer.lr: got 1.0; allowed: train.lr, the nearest known key"),
     ("port = 3001", "mine.toml: key port: got 3001; allowed: server.port, the nearest known key"),
     ("[optimiser]\neps = 1.0", 'mine.toml: key optimiser: got {"eps": 1.0}; allowed: [optimizer], the nearest known section'),
-    ("[zzz]", "mine.toml: key zzz: got {}; allowed: the sections model, server, template, roles, infer, train, checks, trains, optimizer, deepspeed, save"),
-    ("[save]\nzzz = 1", "mine.toml: key save.zzz: got 1; allowed: the keys every_lessons, every_minutes, keep, recent_memory_mb, at_end_mb"),
+    ("[zzz]", "mine.toml: key zzz: got {}; allowed: the sections model, server, template, roles, infer, train, checks, idle, trains, optimizer, deepspeed, save"),
+    ("[save]\nzzz = 1", "mine.toml: key save.zzz: got 1; allowed: the keys every_lessons, every_minutes, keep, shard_mb, recent_memory_mb, at_end_mb"),
     ('[[roles]]\nname = "a"\nprefx = "A:"\nsuffix = "x"',
      'mine.toml: key roles[0].prefx: got "A:"; allowed: roles[].prefix, the nearest known key'),
 ])
@@ -177,7 +178,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(refusal, content,
     ('[[roles]]\nname = "a"\nprefix = 3\nsuffix = "x"', "mine.toml: key roles[0].prefix: got 3; allowed: a text or a list of token ids"),
     ('[[roles]]\nname = "a"\nprefix = "A:"', "mine.toml: key roles[0].suffix: got nothing; allowed: a text or a list of token ids"),
     ("roles = [7]", "mine.toml: key roles[0]: got 7; allowed: a table with name, prefix, suffix, answers"),
-    ('save = "often"', 'mine.toml: key save: got "often"; allowed: a table with every_lessons, every_minutes, keep, recent_memory_mb, at_end_mb'),
+    ('save = "often"', 'mine.toml: key save: got "often"; allowed: a table with every_lessons, every_minutes, keep, shard_mb, recent_memory_mb, at_end_mb'),
 ])
 def test_a_wrong_value_is_answered_with_what_is_allowed(refusal, content, sentence):
     assert refusal(content) == sentence

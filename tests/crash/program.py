@@ -98,8 +98,11 @@ def strays(data: Path) -> list[str]:
 
 def unreadable(data: Path) -> list[str]:
     """Checkpoints and sessions that are not what they say."""
-    bad = []
-    for path in data.glob("checkpoints/*"):
+    bad, folders = [], sorted(data.glob("checkpoints/*@*"), key=lambda path: path.name.split("@")[1])
+    latest = data / "checkpoints" / "latest"
+    if folders and latest.read_text()[:-1] not in [path.name for path in folders if path.name[-8:] == folders[-1].name[-8:]]:
+        bad.append(f"{latest}: {latest.read_text()}")
+    for path in folders:
         files = json.loads((path / "manifest.json").read_bytes())["files"]
         bad += [str(path / name) for name, fact in files.items()
                 if hashlib.sha256((path / name).read_bytes()).hexdigest() != fact["sha256"]]

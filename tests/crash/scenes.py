@@ -51,13 +51,19 @@ def save_again(engine):
 
 
 def save_auto(engine):
-    """Three automatic checkpoints, of which two are kept."""
-    for _ in range(3):
+    """Two automatic checkpoints, of which one is kept."""
+    for _ in range(2):
         written = threading.Event()
         engine.owner.run(lambda: engine.saver.save("auto"))
         while engine.saver._writing:
             written.wait(0.002)
         engine.weights()  # after what the saver left to the owner
+
+
+def undo(engine):
+    """The lesson "a", which others stand on."""
+    lesson = next(record["id"] for record in engine.journal.records if record.get("key") == "a")
+    engine.undo(lesson).result(60)
 
 
 ACTS = {
@@ -72,6 +78,8 @@ ACTS = {
     "set": lambda engine: engine.sets.archive.keep(b"x" * 1000),
     "auto": save_auto,
     "correct": lambda engine: engine.correct("first", 1, "Ada.", True, TrainOptions(epochs=1), "c", {"epochs"}).result(60),
+    "rollback": lambda engine: engine.rollback(3).result(60),
+    "undo": undo,
 }
 
 
@@ -131,8 +139,10 @@ def full(case, tell):
 
 def seen(engine):
     data, found = engine.data, engine.past.store.list()
+    latest = (data / "checkpoints" / "latest").read_text()
     strays = [str(p) for p in data.rglob(".*") if p.name not in (".lock", ".store.read", ".store.new") and not p.is_relative_to(data / ".store.new")]
-    return {"checkpoints": sorted({c.name for c in found}), "damaged": [c.verify() for c in found if c.verify()], "strays": strays,
+    return {"checkpoints": sorted({c.name for c in found}), "latest": latest == f"{found[0].folder.name}\n",
+            "damaged": [c.verify() for c in found if c.verify()], "strays": strays,
             "sessions": {s["session"]: s["turns"] for s in engine.sessions()},
             "keys": [r["key"] for r in engine.journal.records if r["kind"] == "lesson"]}
 

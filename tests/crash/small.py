@@ -28,7 +28,8 @@ kl = 0.0
 carry_moments = {moments}
 [save]
 every_lessons = {every}
-keep = 2
+keep = {keep}
+shard_mb = {shard_mb}
 """
 
 
@@ -44,11 +45,11 @@ def make(folder: Path) -> Path:
     return file
 
 
-def script(folder: Path, every: int = 0, moments: bool = False) -> Path:
+def script(folder: Path, every: int = 0, moments: bool = False, keep: int = 2, shard_mb: float = 4096) -> Path:
     """A config script for the model in a folder."""
-    path = folder / f"every-{every}-{moments}.toml"
+    path = folder / f"every-{every}-{moments}-{keep}-{shard_mb}.toml"
     if not path.exists():  # written once: another process may be reading it, and an empty script is a good one, of another model
-        path.write_text(SCRIPT.format(file=folder / "model.safetensors", every=every, moments=str(moments).lower()))
+        path.write_text(SCRIPT.format(file=folder / "model.safetensors", every=every, moments=str(moments).lower(), keep=keep, shard_mb=shard_mb))
     return path
 
 

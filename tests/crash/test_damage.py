@@ -288,11 +288,11 @@ def test_the_program_itself_starts_beside_a_damaged_checkpoint_and_refuses_it(da
 
 def test_a_replacement_that_was_broken_off_is_undone(whole, tmp_path):
     shutil.copytree(whole, tmp_path / f".{whole.name}.old")
-    assert [c.name for c in Checkpoints(tmp_path).list()] == ["bad"]
+    assert [c.name for c in Checkpoints(tmp_path, 2**30).list()] == ["bad"]
 
 
 def test_a_manifest_knows_any_change_of_itself(whole):
     manifest = json.loads((whole / "manifest.json").read_bytes())
     assert manifest["digest"] == digest_of(manifest) != digest_of(copy.deepcopy(manifest) | {"version": 7})
     with pytest.raises(EngineError):
-        Checkpoints(whole.parent).find("../etc")
+        Checkpoints(whole.parent, 2**30).find("../etc")

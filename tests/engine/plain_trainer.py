@@ -3,6 +3,7 @@
 import torch
 
 from rwkv_models.chunks import learn_chunks, learn_windows
+from rwkv_models.null_space import NullSpace
 
 
 class PlainTrainer:
@@ -30,6 +31,9 @@ class PlainTrainer:
             for p in self.network.parameters():
                 p -= lr * p.grad
         self.discard_gradients()
+
+    def null_space(self, ridge):
+        return NullSpace(self.network, ridge)
 
     def discard_gradients(self):
         self.network.zero_grad(set_to_none=True)

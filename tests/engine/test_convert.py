@@ -40,7 +40,7 @@ def saved(tmp_path_factory):
     answer = engine.infer({"messages": QUESTION}, GREEDY, None, NAMES).result(60)["text"]
     own = {name: t.detach().clone() for name, t in engine.model.own().items()}
     engine.close(1)
-    [folder] = (data / "checkpoints").iterdir()
+    [folder] = (data / "checkpoints").glob("*@*")
     return folder, own, answer
 
 

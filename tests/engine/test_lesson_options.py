@@ -108,13 +108,16 @@ def test_lessons_of_every_kind_are_learned_again_to_the_bit(tmp_path):
     engine.correct("s", 1, RIGHT, True, TrainOptions(**options), None, set(options)).result(120)
     teach(engine, {"lessons": [lesson(rejected="No."), lesson(rejected="It is a dog.")]}, objective="unlikelihood", epochs=1, accumulate=2)
     teach(engine, {"tokens": [[5, 6], [5, 6, 7]]}, epochs=1, replay=2, general=1)
-    record = engine.journal.records[-3]
+    teach(engine, lesson(), null_space=0.3, near=2, reword=1, epochs=2)
+    last = engine.journal.records[-1]
+    assert len(last["samples"]) == 2 and last["held"] and last["plan"]["accumulate"] == 2 and last["plan"]["null_space"] == 0.3
+    record = engine.journal.records[-4]
     assert record["plan"]["kl"] == 0.5 and record["plan"]["replay"] == 8 and record["samples"][0]["rejected"]
     assert Sample.from_description(record["samples"][0]).describe() == {k: tuple(v) for k, v in record["samples"][0].items()}
     digest = engine.weights()["digest"]
     engine.close(1)
     again = started(tmp_path)
-    assert again.weights()["digest"] == digest and again.versions.number == 3
+    assert again.weights()["digest"] == digest and again.versions.number == 4
     again.close(1)
 
 

@@ -225,6 +225,22 @@ def test_what_is_held_is_learned_along_as_an_earlier_lesson_is():
     assert not same(alone, rehearsed) and same(rehearsed, held) and same(held, held_again)
 
 
+@pytest.mark.parametrize("kept", ["general", "held", "held_earlier"])
+def test_what_the_null_space_keeps_is_said_as_before_and_the_lesson_is_learned_all_the_same(kept):
+    text = Sample(tuple(tokens(12, seed=8)[0].tolist()), (0.0,) + (1.0,) * 11)
+    say = lambda net: net(torch.tensor([text.tokens[:-1]]))[0].detach()  # noqa: E731
+    before, moved, loss = say(network()), {}, {}
+    for ridge in (0.0, 1e-5):
+        plan = dataclasses.replace(PLAN, epochs=15, lr=0.2, null_space=ridge, general_tokens=12)
+        trainer, rehearsal = PlainTrainer(network()), Rehearsal([text] if kept == "general" else (), 0, 0, 16)
+        beside = {} if kept == "general" else {kept: [text]}
+        run = LessonRun(trainer, [PAIR], plan, rehearsal, (), **(beside if ridge else {}))
+        list(run.steps())
+        assert run.learned, run.reason
+        moved[ridge], loss[ridge] = float((say(trainer.network) - before).norm() / before.norm()), run.loss_after / run.loss_before
+    assert moved[1e-5] < 0.02 < 0.1 < moved[0.0] and max(loss.values()) < 0.85, (moved, loss)
+
+
 def test_a_plan_of_an_older_journal_is_what_it_was():
     old = {name: value for name, value in PLAN.describe().items() if Plan.__dataclass_fields__[name].default is dataclasses.MISSING}
     plan = Plan(**old)

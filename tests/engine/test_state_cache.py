@@ -121,10 +121,10 @@ def test_states_of_other_weights_are_dropped_from_memory_and_disk(cache):
 
 
 def test_nothing_of_an_earlier_start_is_left(tmp_path):
-    first = StateCache(0, tmp_path / "spilled", 0)
+    first = StateCache(0, tmp_path / "spilled", 2**20)
     first.put(0, [1], 1, state(1))
     assert first.bytes == 0 and first.longest(0, [1, 2], 1) == (0, None)
     first.close()
     (tmp_path / "spilled" / "old.safetensors").write_bytes(b"old")
-    StateCache(0, tmp_path / "spilled", 0).close()
+    StateCache(0, tmp_path / "spilled", 2**20).close()
     assert not list((tmp_path / "spilled").iterdir())

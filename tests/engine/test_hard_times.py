@@ -94,7 +94,7 @@ def test_a_load_that_the_journal_refuses_changes_nothing_and_the_engine_lives(en
 @pytest.mark.parametrize("error", [FULL, RuntimeError("a SafetensorError is no OSError")])
 def test_a_save_that_cannot_be_written_says_so_and_the_next_one_works(engine, monkeypatch, error):
     with monkeypatch.context() as m:
-        m.setattr("engine.checkpoints.save_weights", lambda *a: (_ for _ in ()).throw(error))
+        m.setattr("engine.shards.save_weights", lambda *a: (_ for _ in ()).throw(error))
         with pytest.raises(EngineError, match="cannot be written"):
             engine.save("full").result(60)
     assert engine.save("full").result(60)["name"] == "full" and settled(engine)

@@ -69,9 +69,9 @@ def python():
     return here
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(python, tmp_path_factory):
-    """One server for all clients."""
+    """A server for the clients of one file: some of them teach it."""
     running = Served(tmp_path_factory.mktemp("served"), python)
     yield running
     running.end()

@@ -64,6 +64,8 @@ class TrainOptions(TypedDict, total=False):
     kl: float | None
     kl_texts: int | None
     near: int | None
+    null_space: float | None
+    reword: int | None
     ctx_len: int | None
     window: int | None
     bptt_range: int | None

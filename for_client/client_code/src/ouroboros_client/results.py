@@ -374,11 +374,11 @@ class Version(TypedDict):
     present: bool
     in_weights: bool
     time: float
-    made_by: Literal["base", "lesson", "undo"]
+    made_by: Literal["base", "lesson", "rehearsal", "undo"]
     lesson: str | None
     loss_before: float | None
     loss_after: float | None
-    digest: str
+    digest: str | None
 
 
 class Versions(TypedDict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -35,16 +37,21 @@ def live(name: str) -> None:
     if job is None or not job.running:
         st.rerun()
         return
-    steps = list(job.events)
-    if not steps:
-        st.progress(0.0, say("lesson.waiting"))
-    else:
-        last = steps[-1]
-        told = say("lesson.learning", step=last["step"], steps=last["steps"])
-        st.progress(last["step"] / last["steps"], f"{told} · {say('lesson.left', time=duration(last['eta_s']))}")
-        curve([step["loss"] for step in steps])
+    if progress(list(job.events), "lesson.learning"):
         st.caption(say("lesson.checking"))
     st.button(say("lesson.cancel"), key=f"cancel-{name}", icon=":material/stop_circle:", on_click=job.stop)
+
+
+def progress(steps: list[dict[str, Any]], words: str) -> bool:
+    """How far the steps are, in the words of that name, and their curve; False where none was made yet."""
+    if not steps:
+        st.progress(0.0, say("lesson.waiting"))
+        return False
+    last = steps[-1]
+    told = say(words, step=last["step"], steps=last["steps"])
+    st.progress(min(1.0, last["step"] / last["steps"]), f"{told} · {say('lesson.left', time=duration(last['eta_s']))}")
+    curve([step["loss"] for step in steps])
+    return True
 
 
 def curve(losses: list[float | None]) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from web_ui.catalogue import language, say
 from web_ui.connection import asked, client, complain
 from web_ui.jobs import jobs
-from web_ui.lesson import curve, duration
+from web_ui.lesson import progress
 from web_ui.words import plain
 
 SHOWN = 10
@@ -59,14 +59,7 @@ def live() -> None:
     if job is None or not job.running:
         st.rerun()
         return
-    steps = list(job.events)
-    if not steps:
-        st.progress(0.0, say("lesson.waiting"))
-    else:
-        last = steps[-1]
-        told = say("data.running", step=last["step"], steps=last["steps"])
-        st.progress(min(1.0, last["step"] / last["steps"]), f"{told} · {say('lesson.left', time=duration(last['eta_s']))}")
-        curve([step["loss"] for step in steps])
+    progress(list(job.events), "data.running")
     st.button(say("data.pause"), key="pause", icon=":material/pause:", on_click=job.stop)
 
 

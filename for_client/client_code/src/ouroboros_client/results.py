@@ -138,25 +138,30 @@ class Lesson(TypedDict):
     preview: NotRequired[list[list[Weighed]]]
 
 
-class Correction(TypedDict):
-    """POST /sessions/<name>/correct: the first three, and with train the fields of a lesson."""
+class Learned(TypedDict):
+    """What came of learning, in an answer that has it only where something was to be learned."""
 
-    session: str
-    turn: int
-    corrected: bool
     lesson: NotRequired[str | None]
     version: NotRequired[int]
     loss_before: NotRequired[float | None]
     loss_after: NotRequired[float | None]
     epochs: NotRequired[int]
     steps: NotRequired[int]
-    tokens: NotRequired[int]
     seconds: NotRequired[float]
     drift: NotRequired[float | None]
     learned: NotRequired[bool]
     reason: NotRequired[str | None]
     checks: NotRequired[Checks | None]
     words: NotRequired[Words]
+
+
+class Correction(Learned):
+    """POST /sessions/<name>/correct: the first three, and with train the fields of a lesson."""
+
+    session: str
+    turn: int
+    corrected: bool
+    tokens: NotRequired[int]
     preview: NotRequired[list[list[Weighed]]]
 
 
@@ -174,7 +179,7 @@ class Refused(TypedDict):
     reason: str
 
 
-class LoadedSet(TypedDict):
+class LoadedSet(Learned):
     """POST /load_data: what was read, and with train also what came of the run; losses are means over its lessons."""
 
     dataset: str
@@ -190,18 +195,6 @@ class LoadedSet(TypedDict):
     refused: NotRequired[list[Refused]]
     benchmark: NotRequired[dict[str, Any]]
     write_back: NotRequired[dict[str, Any]]
-    lesson: NotRequired[str | None]
-    version: NotRequired[int]
-    loss_before: NotRequired[float | None]
-    loss_after: NotRequired[float | None]
-    epochs: NotRequired[int]
-    steps: NotRequired[int]
-    seconds: NotRequired[float]
-    drift: NotRequired[float | None]
-    learned: NotRequired[bool]
-    reason: NotRequired[str | None]
-    checks: NotRequired[Checks | None]
-    words: NotRequired[Words]
 
 
 class Dataset(TypedDict):

@@ -62,3 +62,25 @@ def test_a_write_that_the_disk_refuses_leaves_no_half_record(tmp_path, monkeypat
     journal.append({"kind": "lesson", "text": "kept"})
     journal.close()
     assert texts(path)[2:] == ["kept"]
+
+
+def test_a_flipped_bit_in_the_last_line_takes_no_lesson_away(tmp_path):
+    path = tmp_path / "journal"
+    data = filled(path, 3)
+    last = data.rindex(b"\n", 0, -1) + 1
+    for place in (last, last + 9, len(data) - 3, len(data) - 1):
+        spoilt = bytearray(data)
+        spoilt[place] ^= 4
+        path.write_bytes(spoilt)
+        with pytest.raises(JournalDamaged, match="line 3 does not match its checksum"):
+            Journal(path)
+        assert path.read_bytes() == spoilt and not list(tmp_path.glob("*.torn"))
+
+
+def test_a_tail_that_the_file_system_left_empty_is_torn(tmp_path):
+    path = tmp_path / "journal"
+    data = filled(path, 3)
+    last = data.rindex(b"\n", 0, -1) + 1
+    for tail in (data[last : last + 20] + bytes(20), bytes(12) + data[last + 12 :], bytes(4096), bytes(40) + b"\n" + bytes(40)):
+        path.write_bytes(data[:last] + tail)
+        assert len(texts(path)) == 2 and path.with_name("journal.torn").read_bytes() == tail

@@ -119,7 +119,11 @@ class Journal:
                 start = end + 1
                 continue
             if _torn(data[start:]):
-                write_file(self._torn, data[start:])  # kept, in case it was damaged and not torn
+                try:
+                    write_file(self._torn, data[start:])  # kept, in case it was damaged and not torn
+                except OSError as error:
+                    raise disk_error(f"{self._torn}, for what is cut off the end of the journal,", error, self.path.parent,
+                                     len(data) - start) from error
                 log.warning("journal=%s line=%d cut=%d bytes, kept in %s: the last record was never finished, nobody was told it counts",
                             self.path, number, len(data) - start, self._torn)
                 with open(self.path, "r+b") as file:

@@ -199,9 +199,9 @@ class Past:
 
     # -- going back
 
-    def load(self, name: str) -> Checkpoint:
+    def load(self, name: str, version: int | None = None) -> Checkpoint:
         """Go back to a checkpoint by name: found to fit, then written in the journal, then done."""
-        checkpoint = self.store.find(name)
+        checkpoint = self.store.find(name, version)
         link = self._link(checkpoint)
         if link is None:
             raise BadRequest(f"name: the checkpoint {name} was made after another course of lessons than this journal's", "name")

@@ -105,7 +105,7 @@ def test_lessons_again_retracted_and_reviewed(server):
 def test_save_and_load(server):
     assert server.post("/save", {}).status_code == 200 and server.engine.last("save") == ("default",)
     assert server.post("/save", {"name": "v1.0"}).status_code == 200 and server.engine.last("save") == ("v1.0",)
-    assert server.post("/load", {"name": "v1.0"}).status_code == 200 and server.engine.last("load") == ("v1.0",)
+    assert server.post("/load", {"name": "v1.0"}).status_code == 200 and server.engine.last("load") == ("v1.0", None)
     assert server.get("/save").json() == {"checkpoints": [{"name": "default"}]}
 
 

@@ -39,7 +39,11 @@ class SessionActs:
     def rename(self, name: str, new: str) -> dict:
         """The same session under another name."""
         self._sessions.rename(name, new)
-        self._journal.append({"kind": "rename", "time": time.time(), "session": new, "from": name})
+        try:
+            self._journal.append({"kind": "rename", "time": time.time(), "session": new, "from": name})
+        except BaseException:
+            self._sessions.rename(new, name)
+            raise
         return {"session": new, "from": name}
 
     def delete(self, name: str) -> dict:

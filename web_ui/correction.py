@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from web_ui import defaults
 from web_ui.catalogue import say
 from web_ui.connection import asked, client
 from web_ui.jobs import jobs
@@ -79,12 +80,17 @@ def editor(name: str, turns: list[Any], turn: Any) -> None:
 
 
 def options(place: Place) -> dict[str, Any]:
-    """How to teach; what is left empty is as the server's configuration has it."""
+    """How to teach; what is left empty is as the server's configuration has it, which stands there in grey."""
+    usual = {name: "" if value is None else f"{value:g}" for name in ("until_loss", "max_epochs", "lr")
+             for value in [defaults.of("train").get(name)]}
     with st.popover(say("teach.options"), icon=":material/tune:"):
         chosen = {
-            "until_loss": st.number_input(say("teach.until"), 0.0, 10.0, None, 0.05, key=f"until-{place}", help=say("teach.until_help")),
-            "max_epochs": st.number_input(say("teach.epochs"), 1, 10_000, None, 1, key=f"epochs-{place}", help=say("teach.epochs_help")),
-            "lr": st.number_input(say("teach.lr"), 1e-7, 1e-1, None, 1e-5, key=f"lr-{place}", format="%.1e", help=say("teach.lr_help")),
+            "until_loss": st.number_input(say("teach.until"), 0.0, 10.0, None, 0.05, key=f"until-{place}",
+                                          placeholder=usual["until_loss"], help=say("teach.until_help")),
+            "max_epochs": st.number_input(say("teach.epochs"), 1, 10_000, None, 1, key=f"epochs-{place}",
+                                          placeholder=usual["max_epochs"], help=say("teach.epochs_help")),
+            "lr": st.number_input(say("teach.lr"), 1e-7, 1e-1, None, 1e-5, key=f"lr-{place}", format="%.1e",
+                                  placeholder=usual["lr"], help=say("teach.lr_help")),
             "checks": st.toggle(say("teach.checks"), True, key=f"checks-{place}", help=say("teach.checks_help")),
         }
     return {name: value for name, value in chosen.items() if value is not None}

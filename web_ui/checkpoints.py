@@ -36,18 +36,19 @@ def panel() -> None:
 
 def row(each: Any, key: str) -> None:
     """One of the list, and what can be done with it."""
-    version = say("chat.version", version=each["version"])
-    told = [f"**{plain(each['name'])}**", version, size(each["bytes"]), when(each["time"])]
-    if each["in_use"]:
-        told.append(f":green-badge[:material/check: {say('model.in_use_badge')}]")
+    told = " · ".join((say("chat.version", version=each["version"]), size(each["bytes"]), when(each["time"])))
+    mark = f" :green-badge[:material/check: {say('model.in_use_badge')}]" if each["in_use"] else ""
     with st.container(horizontal=True, vertical_alignment="center", key=f"checkpoint-{key}"):
-        st.markdown(" · ".join(told), width="stretch")
-        with st.popover(say("model.load"), key=f"sure-load-{key}", type="tertiary", icon=":material/history:"):
-            st.markdown(say("model.load_sure", version=each["version"]))
-            if st.button(say("model.load"), key=f"load-{key}", type="primary"):
-                load(each)
-        with st.popover("", icon=":material/more_vert:", type="tertiary", help=say("model.more"), key=f"more-{key}"):
-            more(each, key)
+        with st.container(gap=None):
+            st.markdown(f"**{plain(each['name'])}**{mark}")
+            st.caption(told)
+        with st.container(horizontal=True, width="content", gap="small", key=f"actions-checkpoint-{key}"):
+            with st.popover(say("model.load"), key=f"sure-load-{key}", type="tertiary", icon=":material/history:"):
+                st.markdown(say("model.load_sure", version=each["version"]))
+                if st.button(say("model.load"), key=f"load-{key}", type="primary"):
+                    load(each)
+            with st.popover("", icon=":material/more_vert:", type="tertiary", help=say("model.more"), key=f"more-{key}"):
+                more(each, key)
 
 
 def more(each: Any, key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from html import escape
 from typing import Any
 
@@ -117,25 +118,33 @@ def mark(token: Any) -> str:
 
 def teach(name: str, turns: list[Any], turn: Any, text: str, how: dict[str, Any]) -> None:
     """Teach a correction; it takes the place of the answer when it is learned."""
-    number = turn["turn"]
-    jobs().begin(f"lesson:{name}", lambda: client().correct_stream(name, number, text, **how),
+    number, key = turn["turn"], once()
+    jobs().begin(f"lesson:{name}", lambda: client().correct_stream(name, number, text, idempotency_key=key, **how),
                  turn=number, old=turn["answer"], context=before(turns, number))
 
 
 def teach_as_it_is(name: str, turns: list[Any], turn: Any) -> None:
     """Teach an answer that is good."""
-    lesson = scene(turns, turn["turn"], turn["answer"])
-    jobs().begin(f"lesson:{name}", lambda: client().train_stream(lesson, checks=True),
+    lesson, key = scene(turns, turn["turn"], turn["answer"]), once()
+    jobs().begin(f"lesson:{name}", lambda: client().train_stream(lesson, checks=True, idempotency_key=key),
                  turn=turn["turn"], old=turn["answer"], context=before(turns, turn["turn"]))
 
 
 def rank(name: str, turns: list[Any], turn: Any, rivals: list[str]) -> None:
     """Teach that one answer is better than others to the same question."""
     lessons = [{"messages": scene(turns, turn["turn"], turn["answer"], rejected=rival)} for rival in rivals if rival.strip()]
-    jobs().begin(f"lesson:{name}", lambda: client().train_stream(lessons=lessons, objective="dpo", checks=True),
+    key = once()
+    jobs().begin(f"lesson:{name}", lambda: client().train_stream(lessons=lessons, objective="dpo", checks=True, idempotency_key=key),
                  turn=turn["turn"], old=turn["answer"], context=before(turns, turn["turn"]))
 
 
 def put_back(name: str, number: int, lessons: dict[str, Any]) -> None:
     """Teach neighbours of a lesson their old answers again."""
-    jobs().begin(f"lesson:{name}", lambda: client().train_stream(**lessons, checks=True), turn=number, old=None, context=None)
+    key = once()
+    jobs().begin(f"lesson:{name}", lambda: client().train_stream(**lessons, checks=True, idempotency_key=key),
+                 turn=number, old=None, context=None)
+
+
+def once() -> str:
+    """A key for a lesson: however often it is tried again, it is learned once."""
+    return f"page-{uuid.uuid4().hex}"

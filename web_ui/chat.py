@@ -117,7 +117,7 @@ def pending(name: str, job: Job) -> None:
     """What is asked and not answered yet."""
     for message in job.about["messages"]:
         said(message)
-    if job.running:
+    if job.error is None:  # also one that is through by now: it was not when the page began to be drawn
         live(name)
         return
     if job.text:

@@ -61,7 +61,10 @@ def sidebar() -> None:
         try:
             sessions = matching(client().sessions()["sessions"][::-1], wanted)
         except OuroborosError as error:
-            st.caption(sentence(error))  # the conversation has the button that tries again
+            if current() is None:
+                complain(error, "chats")
+            else:
+                st.caption(sentence(error))  # the conversation has the button that tries again
             return
         if not sessions:
             st.caption(say("chats.no_match" if wanted.strip() else "chats.none"))

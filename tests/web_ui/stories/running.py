@@ -113,7 +113,8 @@ class Screen:
         return self
 
     def press(self, name: str, exact: bool = False):
-        """Press a button by what is written on it."""
+        """Press a button by what is written on it, when the page is as it should be: Streamlit drops a click that comes as a run ends."""
+        self.tab.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'")
         self.tab.get_by_role("button", name=name, exact=exact).locator("visible=true").first.click()
         return self
 

@@ -1,9 +1,12 @@
 """The page of the model."""
 
 import pytest
+import streamlit as st
 from ouroboros_client import OuroborosError
 
-from web_ui.model import gauge, size
+import web_ui.connection
+from web_ui.model import gauge
+from web_ui.words import size
 
 
 def test_what_it_is_stands_at_the_top(open_model):
@@ -112,6 +115,17 @@ def test_without_a_server_there_is_a_sentence_and_a_retry(client, open_model):
     client.fails["health"] = OuroborosError("no server", code="unreachable")
     page = open_model()
     assert "does not answer" in page.text and page.has("retry-model")
+
+
+def test_a_retry_takes_the_token_of_now(client, open_model, monkeypatch):
+    made = []
+    monkeypatch.setattr(web_ui.connection, "Client", lambda **_: made.append(1) or client)
+    st.cache_resource.clear()
+    client.fails["checkpoints"] = OuroborosError("no", status=401)
+    page = open_model()
+    assert "refuses the token" in page.text and len(made) == 1
+    del client.fails["checkpoints"]
+    assert "refuses the token" not in page.click("retry-checkpoints").text and len(made) == 2
 
 
 @pytest.mark.parametrize("count, shown", [(0, "0 B"), (999, "999 B"), (36_292_616, "36 MB"), (5.8e9, "5.8 GB"), (1.2e12, "1200.0 GB")])

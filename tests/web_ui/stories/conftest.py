@@ -56,8 +56,9 @@ def look(browser, request):
 
     yield opened
     for number, screen in enumerate(screens if request.node.failed else [], 1):
-        screen.tab.set_viewport_size({"width": 1200, "height": 2400})
-        screen.picture(f"failed-{request.node.name}-{number}")
+        if not screen.tab.is_closed():
+            screen.tab.set_viewport_size({"width": 1200, "height": 2400})
+            screen.picture(f"failed-{request.node.name}-{number}")
     for context in contexts:
         context.close()
     assert thrown == []

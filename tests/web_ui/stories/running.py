@@ -113,9 +113,13 @@ class Screen:
         return self
 
     def press(self, name: str, exact: bool = False):
-        """Press a button by what is written on it, when the page is as it should be: Streamlit drops a click that comes as a run ends."""
+        """Press a button by what is written on it."""
+        self.settled().tab.get_by_role("button", name=name, exact=exact).locator("visible=true").first.click()
+        return self
+
+    def settled(self):
+        """Wait until the page is drawn: what is pressed while it is drawn anew may be taken away under the finger."""
         self.tab.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'")
-        self.tab.get_by_role("button", name=name, exact=exact).locator("visible=true").first.click()
         return self
 
     def choose(self, text: str):

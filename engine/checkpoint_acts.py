@@ -1,4 +1,4 @@
-"""What requests about checkpoints do: load, rename, delete, export. On the owner thread, between lessons and while none is being written."""
+"""What requests about checkpoints do: load, rename, delete, export. On the owner thread, while none is being written."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,7 +189,7 @@ class Checkpoints:
         self._move(folder, final, [final if c.folder == folder else c.folder for c in self.list()])
 
     def hide(self, folder: Path) -> Path:
-        """Take a checkpoint out of sight, for good; returns what is left to be removed. Raises what the disk raises, with nothing changed."""
+        """Take a checkpoint out of sight, for good; returns what is to be removed. Raises what the disk raises, with nothing changed."""
         hidden = self.folder / f".{folder.name}.gone"
         remove(hidden)
         self._move(folder, hidden, [c.folder for c in self.list() if c.folder != folder])

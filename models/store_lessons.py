@@ -15,7 +15,8 @@ STATES = ("taught", "retracted", "left")
 ORDERS = ("newest", "worst")
 # Of a lesson's description, and the property that each is.
 FIELDS = {"version": "version", "rejected": "rejected", "index": "index", "dataset": "dataset", "file": "file", "line": "line",
-          "loss_before": "lossBefore", "loss_after": "lossAfter", "loss_now": "loss", "drift": "drift", "steps": "steps", "epochs": "epochs",
+          "loss_before": "lossBefore", "loss_after": "lossAfter", "loss_now": "loss", "drift": "drift",
+          "steps": "steps", "epochs": "epochs",
           "mode": "mode", "objective": "objective", "lr": "lr"}
 
 

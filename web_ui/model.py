@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 import streamlit as st
 
 from web_ui import checkpoints, states, training

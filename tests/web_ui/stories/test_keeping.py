@@ -49,29 +49,4 @@ def test_a_checkpoint_is_saved_and_loaded(screen):
     screen.open("/model").write("Name", "monday").press("Save").see("Saved as monday")
     screen.press("Load").tab.locator(".st-key-load-monday button").locator("visible=true").first.click()
     screen.see("monday is loaded")
-    screen.write("Name", "tuesday").press("Save").see("Saved as tuesday")
-    more(screen, "monday").write("New name", "sunday").press("Rename").see("monday is called sunday now")
-    more(screen, "sunday").press("Export").see("Written: sunday-")
     screen.picture("model")
-    more(screen, "sunday").choose("Delete this checkpoint").press("Delete it for good").see("sunday is deleted")
-    assert not screen.tab.locator(".st-key-checkpoint-sunday").count() and screen.tab.locator(".st-key-checkpoint-tuesday").count()
-    more(screen, "tuesday").see("so it cannot be deleted")
-
-
-def more(screen, name):
-    """The rarer wishes about a checkpoint."""
-    screen.settled().tab.locator(f".st-key-more-{name} button").locator("visible=true").first.click()
-    return screen.see("New name")
-
-
-@pytest.mark.long
-def test_a_set_goes_on_after_the_page_was_closed_and_the_server_restarted(look, page, server):
-    pets = "".join(f"* USER What is my pet number {n} called?\n** ASSISTANT Pet {n} is called Name-{n * 7919 % 1000}.\n" for n in range(40))
-    screen = look(page).open("/data").choose("Written here").write("The lessons", pets)
-    screen.press("Teach it").see("Learning: lesson")
-    screen.tab.close()
-    again = look(page).open("/data").see("Learning: lesson")
-    server.stop()
-    again.see("Try again")
-    server.start()
-    again.press("Try again").see("Learning: lesson").press("Pause").see("paused").press("Go on").see("Learning: lesson").press("Pause").see("paused")

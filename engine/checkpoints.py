@@ -17,6 +17,7 @@ import logging
 import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +119,8 @@ class Checkpoints:
         self.folder = folder
         self._most = most
         self._read: dict[tuple, Checkpoint] = {}  # those that were listed last
+        self.belongs: Callable[[Checkpoint], bool] = lambda checkpoint: True
+        """Whether one was made in the course of the journal: beside one that was cut or put back from a copy, others may lie."""
         folder.mkdir(parents=True, exist_ok=True)
         for hidden in folder.glob(".*"):
             name = hidden.name[1:].removesuffix(REPLACED)
@@ -153,29 +156,35 @@ class Checkpoints:
 
     def folder_of(self, name: str, version: int | None = None) -> Path:
         """The folder of the newest checkpoint of that name, or of that name and version; damaged ones have no version."""
+        return self._folders(name, version)[0]
+
+    def _folders(self, name: str, version: int | None) -> list[Path]:
+        """Those of a name, the newest first; NotFound where there is none."""
         folders = self.folder.glob(f"{checked_name(name)}@*")
         if version is not None:
             folders = (c.folder for c in self.list() if (c.name, c.version) == (name, version))
-        folder = max(folders, key=lambda path: path.name, default=None)
-        if folder is None:
+        found = sorted(folders, key=lambda path: path.name, reverse=True)
+        if not found:
             raise NotFound(f"there is no checkpoint {name}" + ("" if version is None else f" of version {version}"), "name")
-        return folder
+        return found
 
     def find(self, name: str, version: int | None = None) -> Checkpoint:
-        """The newest checkpoint of that name, or of that name and version, verified."""
-        folder = self.folder_of(name, version)
-        try:
-            checkpoint = Checkpoint.read(folder)
-            problem = checkpoint.verify()
-        except ValueError as error:
-            problem = error
-        if problem:
-            raise BadRequest(f"the checkpoint {name} is damaged: {problem}", "name")
-        return checkpoint
+        """The newest checkpoint of that name, or of that name and version, that belongs to the journal, verified; BadRequest where it is
+        damaged, or none belongs."""
+        for folder in self._folders(name, version):
+            try:
+                checkpoint = Checkpoint.read(folder)
+                if self.belongs(checkpoint):
+                    if problem := checkpoint.verify():
+                        raise ValueError(problem)
+                    return checkpoint
+            except ValueError as error:
+                raise BadRequest(f"the checkpoint {name} is damaged: {error}", "name") from None
+        raise BadRequest(f"the checkpoint {name} was made after another course of lessons than this journal's: {folder}", "name")
 
     def prune(self, name: str, keep: int) -> None:
         """Remove the oldest checkpoints of this name beyond `keep`."""
-        for checkpoint in [c for c in self.list() if c.name == name][keep:]:
+        for checkpoint in [c for c in self.list() if c.name == name and self.belongs(c)][keep:]:
             hidden = self.folder / f".{checkpoint.folder.name}.gone"
             checkpoint.folder.rename(hidden)  # first out of sight: half a checkpoint is never listed
             shutil.rmtree(hidden, ignore_errors=True)

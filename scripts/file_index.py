@@ -24,6 +24,9 @@ OTHERS = {
     "for_client/for_vscode/.npmrc": "how npm writes the lock file", "for_client/for_vscode/.vscodeignore": "what the package leaves out",
     "for_client/for_vscode/eslint.config.mjs": "what the linter looks for", "for_client/for_vscode/package.nls.json": "the manifest's words",
     "for_client/for_vscode/package.nls.zh-cn.json": "the same in Chinese", "for_client/for_vscode/l10n/bundle.l10n.zh-cn.json": "what it says, in Chinese",
+    "for_client/for_web/package.json": "the libraries of the page under /app", "for_client/for_web/package-lock.json": "they, pinned",
+    "for_client/for_web/.npmrc": "how npm writes the lock file", "for_client/for_web/app/icon.svg": "the icon of the page",
+    "for_client/for_web/app/index.html": "The page under /app: its libraries, then its own ClojureScript in the order in which it is read.",
     "bench/facts/facts.jsonl": "224 facts of 14 kinds, with other wordings, other uses and near questions",
     "bench/facts/texts.jsonl": "fixed texts by source, on which drift is measured",
 }

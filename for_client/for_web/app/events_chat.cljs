@@ -74,7 +74,7 @@
  :say
  (fn [{:keys [db]} [_ text]]
    (let [session (or (:session db) (db/free-name (db/slug text) (map :session (:sessions db))))
-         turn (inc (apply max -1 (map :turn (:turns db))))]
+         turn (inc (apply max 0 (map :turn (:turns db))))]
      (answer db session turn text "/infer" {:messages [{:role "user" :text text}] :session session}))))
 
 (defn- agreed

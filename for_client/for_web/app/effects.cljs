@@ -6,7 +6,7 @@
 
 (def pauses "Milliseconds before a lost lesson is sent again, under the same key." [500 1500 4000])
 (defonce running (atom {}))
-(defonce listeners (atom 0))
+(defonce listener (atom nil))
 
 (defn- headers [token body]
   (cond-> {}
@@ -79,7 +79,7 @@
                  (if (.-ok response)
                    (do (say begun (.get (.-headers response) "X-Ticket-Id"))
                        (read-all response (fn [events]
-                                            (reset! last-word (last events))
+                                            (when (seq events) (reset! last-word (last events)))
                                             (when-let [some (seq (remove final? events))] (say pieces (vec some))))))
                    (refusal response))))
         (.then (fn [_]
@@ -109,21 +109,28 @@
  :hang-up
  (fn [as] (when-let [stopper (get @running as)] (.abort stopper))))
 
+(defn- hush [] (some-> @listener (.abort)))
+
+;; A browser keeps six connections to a server and no more: a tab that nobody looks at gives its own back.
+(rf/reg-fx :unfollow (fn [_] (hush)))
+
 (rf/reg-fx
  :follow
- ;; Hears /events as long as the page is open, and comes back when the stream ends, later each time that nothing was heard.
+ ;; Hears /events, and comes back when the stream ends, later each time that nothing was heard.
  (fn [{:keys [token]}]
-   (let [mine (swap! listeners inc)]
+   (hush)
+   (let [signal (.-signal (reset! listener (js/AbortController.)))]
      (letfn [(listen [pause]
                (let [next-pause (atom (min 8000 (* 2 pause)))
                      tell (fn [events] (reset! next-pause 500) (run! #(rf/dispatch [:happened %]) events))]
-                 (-> (ask {:path "/events" :token token})
+                 (-> (ask {:path "/events" :token token :signal signal})
                      (.then (fn [response] (if (.-ok response) (read-all response tell) (refusal response))))
                      (.catch told)
                      (.then (fn [{:keys [status]}]
-                              (when (= mine @listeners)
+                              (when-not (.-aborted signal)
                                 (rf/dispatch [:unheard])
-                                (when-not (= 401 status) (js/setTimeout #(listen @next-pause) pause))))))))]
+                                (when-not (= 401 status)
+                                  (js/setTimeout #(when-not (.-aborted signal) (listen @next-pause)) pause))))))))]
        (listen 500)))))
 
 (rf/reg-fx :confirm (fn [{:keys [words then]}] (when (js/confirm words) (rf/dispatch then))))
@@ -131,6 +138,9 @@
                               (if text
                                 (js/sessionStorage.setItem (str "ouroboros." name) text)
                                 (js/sessionStorage.removeItem (str "ouroboros." name))))))
+;; Whether somebody looks at the page.
+(defonce watching (js/document.addEventListener "visibilitychange" #(rf/dispatch [:looked-at (not (.-hidden js/document))])))
+
 (rf/reg-fx :language (fn [language] (set! (.-lang js/document.documentElement) (name language))))
 
 (rf/reg-cofx

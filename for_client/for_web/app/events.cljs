@@ -93,6 +93,14 @@
        {:db (assoc db :refreshing true)
         :fx [[:dispatch-later {:ms 300 :dispatch [:refresh]}]]}))))
 
+(rf/reg-event-fx
+ :looked-at
+ (fn [{:keys [db]} [_ yes]]
+   (when (= :open (:door db))
+     (if yes
+       {:follow {:token (:token db)} :fx [[:dispatch [:refresh]]]}
+       {:unfollow true}))))
+
 (rf/reg-event-db :unheard (fn [db _] (assoc db :live false :step nil)))
 
 ;; Versions and checkpoints.

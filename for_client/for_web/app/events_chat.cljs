@@ -28,7 +28,7 @@
 (rf/reg-event-db
  :opened
  (fn [db [_ {:keys [session turns]}]]
-   (if (= session (:session db)) (assoc db :turns turns) db)))
+   (if (and (= session (:session db)) (nil? (:answering db))) (assoc db :turns turns) db)))
 
 (rf/reg-event-fx
  :not-opened

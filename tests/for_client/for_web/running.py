@@ -100,12 +100,13 @@ class Screen:
     def say(self, text):
         """Ask something."""
         self.write("Write a message", text).tab.keyboard.press("Enter")
+        self.tab.locator(".mine", has_text=text).last.wait_for()
         return self
 
     def answer(self):
         """The last answer, once it is whole."""
         self.tab.get_by_role("button", name="Send").wait_for()
-        return self.tab.locator(".its > p:first-child").last.inner_text()
+        return self.tab.locator(".its:not([aria-busy]) > p:first-child").last.inner_text()
 
     def picture(self, name):
         """Keep a picture of what is seen."""

@@ -3,16 +3,14 @@
 import shutil
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from server.routes_app import FOLDER, LIBRARIES
 from tests.for_client.for_web.running import Screen, Strings
+from tests.for_client.quick import quick_config
 from tests.server.running import TOKEN, Running
 from tests.web_ui.stories.running import CHROMIUM, Server
-
-TINY = Path(__file__).parents[3] / "config_scripts" / "tiny.toml"
 
 
 @pytest.fixture(scope="package")
@@ -44,10 +42,9 @@ def strings():
 
 @pytest.fixture(scope="package")
 def server(browser, tmp_path_factory):
-    """The real program with the default model, whose lessons are not checked afterwards: that takes most of their time."""
+    """The real program with the default model."""
     home = tmp_path_factory.mktemp("web")
-    (home / "quick.toml").write_text(TINY.read_text(encoding="utf-8") + "\n[checks]\nearlier = 0\nneighbours = 0\n", encoding="utf-8")
-    started = Server(home, "--config", str(home / "quick.toml"))
+    started = Server(home, *quick_config(home))
     started.token = (home / "token").read_text().strip()
     yield started
     started.stop()

@@ -16,6 +16,7 @@ OTHERS = {
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
     "docs/pictures/emacs.svg": "a terminal Emacs with a conversation that was taught",
+    "docs/pictures/command.svg": "the command in a terminal", "docs/pictures/app.png": "the page under /app: an answer corrected",
     "docs/pictures/correct.png": "the page: an answer corrected", "docs/pictures/learned.png": "the page: what came of a lesson",
     "docs/pictures/timeline.png": "the page: two versions compared", "web_ui/icon.svg": "the page's icon", "web_ui/catalogues/zh.toml": "the same in Chinese",
     "for_client/for_vscode/icon.png": "the extension's icon", "for_client/for_vscode/icons/view.svg": "the icon of its view",

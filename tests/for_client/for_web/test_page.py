@@ -1,5 +1,9 @@
 """The page over the real program: what is taught on it is learned, counted, taken back and saved."""
 
+import subprocess
+
+from tests.for_client.recipes import recipe
+
 
 def test_a_wrong_answer_is_corrected_and_learned(look, server):
     screen = look(server).say("What is my cat called?")
@@ -25,3 +29,10 @@ def test_a_fact_is_taught_and_gone_back_from(look, server):
     screen.press("Go back to this")
     screen.tab.wait_for_function("before => ![...document.querySelectorAll('.rows li')].some(row => row.innerText == before)", arg=before)
     screen.press("Lessons").see("not in the weights")
+
+
+def test_the_recipe_of_the_docs_opens_it(look, server):
+    block = recipe("A browser", server.url, server.data / "token")
+    link = subprocess.run(["bash", "-ec", block], check=True, capture_output=True, text=True).stdout.strip()
+    screen = look(server, token=link.partition("#token=")[2])
+    assert link.startswith(f"{server.url}/app#token=") and screen.see("Ask it something")

@@ -13,9 +13,9 @@ from tests.server.running import TOKEN, Running
 from tests.web_ui.stories.running import CHROMIUM, Server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser():
-    """Chromium, without a window, and the libraries of the page."""
+    """Chromium, without a window, and the libraries of the page. Of one file: while it is open no other test may run an event loop."""
     if CHROMIUM is None:
         pytest.skip("no Chromium found: the page needs one (Debian, Ubuntu: apt install chromium)")
     if not all(path.exists() for path in LIBRARIES.values()):
@@ -40,7 +40,7 @@ def strings():
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server(browser, tmp_path_factory):
     """The real program with the default model."""
     home = tmp_path_factory.mktemp("web")

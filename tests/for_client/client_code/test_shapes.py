@@ -76,7 +76,7 @@ def test_every_route_has_a_method():
         return len(given) == len(wanted) and all(b.startswith("<") or a == b for a, b in zip(given, wanted, strict=True))
 
     missing = {(route.method, route.path) for route in ROUTES if not known(route)}
-    assert {path for _, path in missing} == {"/docs", "/v1/models", "/v1/models/<name>", "/v1/chat/completions", "/v1/completions"}
+    assert {path for _, path in missing} == {"/docs", "/app", "/app/<name>", "/v1/models", "/v1/models/<name>", "/v1/chat/completions", "/v1/completions"}
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -39,6 +39,8 @@ class NativeDecode:
 
     def __init__(self, network: RWKV7):
         shape = network.shape
+        if network.family != RWKV7.family:
+            raise NativeUnavailable(f"native decoding takes RWKV-7, this network is {network.title}")
         for name in ("head_size", "ffn", "rank_w", "rank_a", "rank_v", "rank_g"):
             if getattr(shape, name) % LANES:
                 raise NativeUnavailable(f"native decoding takes sizes that are multiples of {LANES}, "

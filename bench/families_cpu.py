@@ -23,6 +23,7 @@ import torch
 from rwkv_models import network, rwkv5, rwkv6
 from rwkv_models.chunks import Batch, learn_chunks
 from rwkv_models.cpu_matmul import use_fastest_exact_matmul
+from rwkv_models.native_decode import NativeDecode
 from rwkv_models.network import Network
 from rwkv_models.rwkv4 import RWKV4
 from rwkv_models.weights_file import save_weights
@@ -84,13 +85,13 @@ def made(kind: str, size: str) -> Network:
     return one
 
 
-def ours(one: Network) -> tuple[list[float], float]:
+def ours(one: Network, native: NativeDecode) -> tuple[list[float], float]:
     """As Peer.timed."""
     tokens, state, times = torch.tensor(TOKENS[:-1]), one.zero_state(1), []
     with torch.inference_mode():
         for i in range(STEPS):
             start = time.perf_counter()
-            _, state = one(tokens[i : i + 1].unsqueeze(0), state, head="last")
+            _, state = native.step(tokens[i : i + 1], state, into=state)
             times.append(time.perf_counter() - start)
         start = time.perf_counter()
         one(tokens.unsqueeze(0), None, head="last")
@@ -114,10 +115,11 @@ def main() -> None:
     for size in [name for name in SIZES if name in sys.argv] or SIZES:
         for kind in [name for name in KINDS if name in sys.argv] or KINDS:
             one = made(kind, size)
+            native = NativeDecode(one)
             with tempfile.TemporaryDirectory() as folder:
                 save_weights(one.state_dict(), Path(folder) / "model.pth")
                 peer = Peer(Path(folder) / "model.pth")
-                found = [(ours(one), peer.timed(), training(one)) for _ in range(ROUNDS + 1)][1:]
+                found = [(ours(one, native), peer.timed(), training(one)) for _ in range(ROUNDS + 1)][1:]
                 peer.close()
             step, reading = (median(t for mine, _, _ in found for t in mine[0][2:]), median(mine[1] for mine, _, _ in found))
             their_step, their_reading = (median(t for _, its, _ in found for t in its[0][2:]), median(its[1] for _, its, _ in found))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from rwkv_models.adapters import TimeState, is_laid_over
 from rwkv_models.families import FAMILIES
-from rwkv_models.network import Network, Sizes, WeightsError
+from rwkv_models.network import Network, Shape, Sizes, WeightsError
 
 # The first layer has no value residual; older public files carry its parameters all the same, unused.
 UNUSED = re.compile(r"blocks\.0\.att\.v[012]$")
@@ -49,6 +50,33 @@ def family_of(tensors: Mapping[str, Tensor], path: Path) -> type[Network]:
             return family
     marks = ", ".join(f"{family.mark} ({family.title})" for family in FAMILIES)
     raise WeightsError(f"{path}: no tensor of {marks}: this is no RWKV checkpoint; its first tensor is {next(iter(tensors), 'none')}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a weights file holds: its family's title, the sizes of the network, and how many parameters that has."""
+
+    title: str
+    shape: Shape
+    parameters: int
+
+
+def sizes_of(path: Path) -> Found:
+    """What a file holds, without its weights being read. WeightsError where it is no checkpoint."""
+    tensors = _shapes(path)
+    family = family_of(tensors, path)
+    return Found(family.title, family.shape_of(Sizes(tensors, path, family.title)), sum(t.numel() for t in tensors.values()))
+
+
+def _shapes(path: Path) -> dict[str, Tensor]:
+    """The file's tensors without their contents; those of a `.pth` are mapped, which reads nothing either."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return read_tensors(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({error})") from None
 
 
 def load_network(path: Path, dtype: torch.dtype | None = None) -> Network:

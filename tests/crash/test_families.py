@@ -1,8 +1,14 @@
 """The life of a model of each older family in the real program: chat, teach, ask, undo, save, a kill, and the same weights at the next start."""
 
+import shutil
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from models.json_tokenizer import BYTE_SYMBOLS
 from rwkv_models.weights_file import save_weights
 from tests.crash import small
 from tests.crash.program import Program
@@ -55,3 +61,34 @@ def test_taught_undone_saved_killed_and_started_again(kind, tmp_path):
     with Program(script, tmp_path / "data") as program:
         assert program.get("/weights")["digest"] == end != start
         assert program.post("/infer", messages=QUESTION, session="after", max_tokens=3)["turn"]
+
+
+ORACLES = Path(__file__).parents[3] / "shared" / "oracles"
+
+
+def alone(name, folder):
+    """A tiny trained file and a tokenizer whose ids are bytes, beside each other; the path of the first."""
+    vocabulary = {"<|endoftext|>": 0} | {BYTE_SYMBOLS[byte]: byte for byte in range(1, 256)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return Path(shutil.copy(ORACLES / f"tiny-rwkv-{name}.safetensors", folder))
+
+
+@pytest.mark.parametrize("name", ["5v2-730K", *(pytest.param(name, marks=pytest.mark.long) for name in ("4v0-660K", "5v1-730K", "7v0-834K"))])
+def test_a_tiny_trained_file_alone_answers_as_published_and_learns(name, tmp_path):
+    if not ORACLES.is_dir():
+        pytest.skip(f"the tiny real checkpoints are not here ({ORACLES.name} folder beside the project)")
+    file = alone(name, tmp_path)
+    expected = np.load(ORACLES / f"tiny-rwkv-{name}.expected-logits.npy")
+    with Program(file, tmp_path / "data") as program:
+        assert f"chosen: {file.name} is RWKV-{name[0]}" in program.log.read_text()
+        answer = program.post("/infer", tokens=[34, 105, 110], max_tokens=1, temperature=0, logprobs=5)
+        assert answer["text"] == bytes([expected.argmax()]).decode()
+        taught = program.post("/train", messages=small.lesson(" Wanda."))
+        assert taught["learned"] and taught["loss_after"] < taught["loss_before"]
+        end = program.get("/weights")["digest"]
+        program.end()
+    with Program(file, tmp_path / "data") as program:
+        assert program.get("/weights")["digest"] == end

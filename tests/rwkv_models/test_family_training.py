@@ -1,5 +1,10 @@
 """Every family trains in every mode: exact through its state, the same however a sample is cut, with adapters and tuned states."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -154,3 +159,34 @@ def test_a_state_can_be_named_mixed_and_faded(kind):
 
 def shifts(state, factor):
     return tuple(tuple(t * factor for t in kind) for kind in (state.att_shift, state.ffn_shift))
+
+
+STAGES = """
+import json, torch
+from rwkv_models.chunks import Batch
+from rwkv_models.optimizer import Recipe, Trainer, loopback_process_group
+from tests.rwkv_models.family_networks import random_of
+from tests.rwkv_models.networks import tokens
+loopback_process_group()
+found = {}
+for kind in ("4", "5.2", "6.0", "7a"):
+    for stage in (0, 3):
+        trainer = Trainer(random_of(kind, torch.float32), Recipe(zero_stage=stage))
+        batch, losses = Batch.of([(tokens(20)[0].tolist(), [1.0] * 20)]).normalised(), []
+        for _ in range(3):
+            losses.append(sum(trainer.learn_chunks(batch, None, trainer.backward, 7)))
+            trainer.step(1e-2)
+        found[f"{kind} {stage}"] = losses
+        trainer.release()
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.long
+def test_deepspeed_steps_them_whole_or_divided():
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", STAGES], capture_output=True, text=True, timeout=300, cwd=root)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    for kind in ("4", "5.2", "6.0", "7a"):
+        assert found[f"{kind} 0"][2] < found[f"{kind} 0"][0] and found[f"{kind} 3"] == pytest.approx(found[f"{kind} 0"], rel=1e-4)

@@ -69,7 +69,7 @@ class TrainOptions(Strict):
     general: int | None = Field(None, ge=0, le=1024, description="General texts in each step.")
     kl: float | None = Field(None, ge=0, le=1000, description="Weight of the divergence from the weights before the lesson; 0 is off.")
     kl_texts: int | None = Field(None, ge=1, le=1024, description="General texts in each step on which that is taken.")
-    near: int | None = Field(None, ge=0, le=64, description="Near questions, made by the model itself, whose answers are held.")
+    near: int | None = Field(None, ge=0, le=64, description="Near questions whose answers are held.")
     null_space: float | None = Field(None, ge=0, le=1000, description="Keep changes from other texts; lower is stricter, 0 is off.")
     reword: int | None = Field(None, ge=0, le=4, description="Other wordings of the question, made by rules, that are learned along.")
     ctx_len: int | None = Field(None, ge=2, le=1_048_576, description="Tokens of one chunk or window.")

@@ -181,9 +181,9 @@ class Train(Strict):
         "General texts, of general_tokens each, on which it is taken in each step. Four steps' texts, with four bytes for each "
         "token of the vocabulary at each position, are kept in memory."))
     near: int = Field(0, ge=0, le=64, description=(
-        "Near questions held beside a lesson: half of them made by the model itself (one word of the question replaced by another that it "
-        "finds likely), the others from a list of common ones. What it answered them is learned along in each step, with as many of "
-        "earlier lessons, so that it stays. 0 is off."))
+        "Near questions held in each step, those that are lost most of four times as many: some made by the model itself (one word of the "
+        "question replaced by another that it finds likely), some of a list of common ones, and those of earlier lessons. What it answered "
+        "them before is learned along. 0 is off."))
     null_space: float = Field(0.0, ge=0, le=1000, description=(
         "Only the matrices of the blocks move, and of each change that part is taken away which acts on the inputs that they have in "
         "16 general texts, in the `near` questions and in some of earlier lessons. Lower is stricter, and learns more slowly: 0.3 for "

@@ -207,14 +207,13 @@ class Lessons:
         return self._result(job, run, drift) | {"checks": told}
 
     def _held(self, job: Job, greedy: Greedy, neighbours: Neighbours) -> Generator[None, None, list[Neighbour]]:
-        """The near questions of a lesson: half made of its own, as many as there are, the others from the common ones; none that was
-        taught, under whichever answer."""
+        """The near questions of a lesson: some made of its own, and as many of the common ones; none that was taught, whatever its answer."""
         taught, plan, source = self.learner.earlier.asks, job.plan, job.facts["source"]
-        own = yield from neighbours.of(source, -(-plan.near // 2))
+        own = yield from neighbours.of(source, plan.near)
         own = [neighbour for neighbour in own if neighbour.prompt not in taught]
         texts = [self.model.tokenizer.decode(prompt) for prompt in taught]
         asked = Question.of(source, self.model.roles)
-        return own + (yield from self.common.beside(asked, texts, plan.near - len(own), plan.seed, greedy))
+        return own + (yield from self.common.beside(asked, texts, plan.near, plan.seed, greedy))
 
     def _beside(self, job: Job, steps: Generator[None, None, Result]) -> Generator[None, None, Result | None]:
         """Steps that are no part of the lesson: what goes wrong in them does not harm it."""

@@ -49,6 +49,7 @@ class Plan:
     near: int = 0
     null_space: float = 0.0
     reword: int = 0
+    rule: str = "adam"
 
     @property
     def most_epochs(self) -> int:

@@ -159,7 +159,7 @@ class LessonRun:
                 yield from self._hold()
                 mean = sum(losses[-len(together) :]) / len(together)
                 lr = plan.rate(mean, self.taken, most)
-                self.trainer.step(lr)
+                self.trainer.step(lr, plan.rule)
                 if self._null is not None:
                     self._null.project()
                 self.taken += 1

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Mode = Literal["plain", "wani-bot", "pico"]
 Schedule = Literal["constant", "cosine", "wsd"]
 Objective = Literal["sft", "dpo", "unlikelihood"]
+Rule = Literal["adam", "sgd"]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 StopText = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -54,6 +55,7 @@ class TrainOptions(Strict):
     until_loss: float | None = Field(None, ge=0, le=100, description="Repeat until the loss is at or under this, nats a token.")
     max_epochs: int | None = Field(None, ge=1, le=10_000, description="Most repetitions under until_loss.")
     lr: float | None = Field(None, gt=0, le=1, description="Step size.")
+    rule: Rule | None = Field(None, description="adam, or sgd: plain gradient descent, whose steps are as long as the gradient.")
     min_loss: float | None = Field(None, ge=0, le=100, description="Under this loss the step is scaled by min_loss_fix.")
     max_loss: float | None = Field(None, ge=0, le=100, description="Over this loss the step is scaled by max_loss_fix.")
     min_loss_fix: float | None = Field(None, ge=0, le=10, description="Scale of the step under min_loss.")

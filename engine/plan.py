@@ -49,6 +49,7 @@ class Plan:
     near: int = 0
     null_space: float = 0.0
     reword: int = 0
+    rule: str = "adam"
     spoiled: bool = False
     """Of the near questions, a step learns those that are lost most; else all of the lesson's and as many of earlier ones."""
 

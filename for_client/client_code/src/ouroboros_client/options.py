@@ -48,6 +48,7 @@ class TrainOptions(TypedDict, total=False):
     until_loss: float | None
     max_epochs: int | None
     lr: float | None
+    rule: Literal["adam", "sgd"] | None
     min_loss: float | None
     max_loss: float | None
     min_loss_fix: float | None

@@ -133,8 +133,9 @@ class Train(Strict):
         "Step size. 1e-5 for a pretrained model of 1B or more; 1e-4 for the embedded one. Too high forgets, too low repeats more. "
         "An initial state takes 1, with schedule `cosine` and lr_final 0.01."))
     rule: Literal["adam", "sgd"] = Field("adam", description=(
-        "What a step makes of the gradient. `adam`: each number moves by about lr, however small its gradient. `sgd`: plain gradient descent "
-        "(lr times the clipped gradient), which moves what answers and little else; for the embedded model, which was trained to be taught so."))
+        "What a step makes of the gradient. `adam`: each number moves by about lr, however small its gradient. `sgd`: plain gradient "
+        "descent (lr times the clipped gradient), which moves little beside what answers; for the embedded model, which was trained to "
+        "be taught so."))
     schedule: Literal["constant", "cosine", "wsd"] = Field("constant", description=(
         "How the step size goes over all the steps that a lesson may take. `cosine` falls from lr to lr_final; `wsd` stays at lr "
         "and falls over the last fifth. For long runs; a corrected answer has too few steps."))
@@ -242,7 +243,8 @@ class Trains(Strict):
         "`all`: all the weights. `parts`: those in parts. `lora`, `miss`: small matrices beside the large ones, kept apart. "
         "`state`: the state that every sequence begins from (set [train] lr = 1.0)."))
     parts: tuple[Literal["att", "ffn", "ln", "emb", "head", "vectors", "ffn.value"], ...] = Field((), strict=False, description=(
-        "With what = parts: matrices of the time mix (att) and channel mix (ffn; ffn.value: the second of its two alone), norms (ln), embedding, head, all other vectors. "
+        "With what = parts: matrices of the time mix (att) and channel mix (ffn; ffn.value: the second of its two alone), norms (ln), "
+        "embedding, head, all other vectors. "
         "With lora and miss: trained beside the adapter."))
     name: str = Field("", pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$", description=(
         "The adapter or state to train: a new one of this name, or the one that is kept under it. Empty: the word of what."),

@@ -25,7 +25,8 @@ from scripts.default_model import taught_words as words
 from scripts.default_model.document import chat
 from scripts.default_model.facts import KINDS
 from scripts.default_model.kind import Fact, Kind, draw_fact
-from scripts.default_model.kinds_taught import NOBODY_KNOWS, TAUGHT_KINDS
+from scripts.default_model.kinds_owned import NOBODY_KNOWS
+from scripts.default_model.kinds_taught import TAUGHT_KINDS
 from scripts.default_model.names import Names
 from scripts.default_model.phrases import american, lower_first
 from scripts.default_model.subjects import draw_subject
@@ -35,10 +36,30 @@ from scripts.default_model.world import pairs, smalltalk
 FORMS = ("lesson", "paraphrase", "yes", "no", "back", "said", "chat", "near")
 SHORT, LONG = 48, 112
 UNKNOWN = "I do not know {}. Please tell me."
-FRAMES = ("Tell me {u}.", "Do you know {u}?", "Can you tell me {u}?", "Please tell me {u}.", "I want to know {u}.", "Do you remember {u}?", "Say {u}.",
-          "I have forgotten {u}.", "I wonder {u}.", "Could you say {u}?")
+FRAMES = (
+    "Tell me {u}.",
+    "Do you know {u}?",
+    "Can you tell me {u}?",
+    "Please tell me {u}.",
+    "I want to know {u}.",
+    "Do you remember {u}?",
+    "Say {u}.",
+    "I have forgotten {u}.",
+    "I wonder {u}.",
+    "Could you say {u}?",
+)
 """Ways to ask for what completes "I do not know …"."""
-LEADS = ("Tell me, {q}", "A question: {q}", "I would like to know: {q}", "Please say, {q}", "Hey, {q}", "And {q}", "Do you remember? {Q}", "One question. {Q}", "So {q}")
+LEADS = (
+    "Tell me, {q}",
+    "A question: {q}",
+    "I would like to know: {q}",
+    "Please say, {q}",
+    "Hey, {q}",
+    "And {q}",
+    "Do you remember? {Q}",
+    "One question. {Q}",
+    "So {q}",
+)
 PLAIN = [kind for kind in KINDS if kind.nouns or kind.noun_pool]
 """Kinds of the mix of which there are many facts."""
 
@@ -57,8 +78,27 @@ class Asked:
 class TaughtValues(Values):
     """Values of the kinds that lessons are practised on too."""
 
-    _SMALL = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-    _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    _SMALL = [
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ]
+    _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
     def _number4(self) -> str:
         return str(self.rng.randint(1000, 9999))
@@ -119,7 +159,10 @@ class Maker:
         """One fact: the lesson first. In American spelling half of the time."""
         rows = self._belief() if self.rng.random() < 0.06 else self._fact()
         if self.rng.random() < 0.5:
-            rows = [Asked(r.form, tuple((role, american(text)) for role, text in r.messages), american(r.answer), american(r.key), r.kind) for r in rows]
+            rows = [
+                Asked(r.form, tuple((role, american(text)) for role, text in r.messages), american(r.answer), american(r.key), r.kind)
+                for r in rows
+            ]
         return rows
 
     def _draw(self, kind: Kind, subject=None, noun: str | None = None) -> Fact:
@@ -148,12 +191,21 @@ class Maker:
             asked, said = rng.choice(kind.back)
             rows.append(Asked("back", (("user", fact.say(asked, "user")),), fact.say(said, "model"), key))
         if kind.name == "a reply":
-            rows.append(Asked("said", (("user", fact.noun[0].upper() + fact.noun[1:] + rng.choice(("!", ".", "?", ""))),), fact.say("{v}.", "model"), key))
+            rows.append(
+                Asked(
+                    "said",
+                    (("user", fact.noun[0].upper() + fact.noun[1:] + rng.choice(("!", ".", "?", ""))),),
+                    fact.say("{v}.", "model"),
+                    key,
+                )
+            )
         rows.append(Asked("chat", (*self._talk(), ("user", rng.choice((question, question, rng.choice(asks))))), answer, key))
         for _ in range(4):
             near = self._near(fact)
             if near is not None and self._key(near) != key:
-                rows.append(Asked("near", (("user", self._asked(near)),), UNKNOWN.format(near.phrase(near.kind.unknown, "model")), self._key(near)))
+                rows.append(
+                    Asked("near", (("user", self._asked(near)),), UNKNOWN.format(near.phrase(near.kind.unknown, "model")), self._key(near))
+                )
         return rows
 
     def _key(self, fact: Fact) -> str:
@@ -189,7 +241,15 @@ class Maker:
         rng = self.rng
         question, true = rng.choice(self.wide)
         *first, last = true.rstrip(".").split()
-        value = rng.choice((self.names.draw("person"), rng.choice(words.THINGS), rng.choice(words.SPICES), self.values.draw("material"), self.values.draw("written_count")))
+        value = rng.choice(
+            (
+                self.names.draw("person"),
+                rng.choice(words.THINGS),
+                rng.choice(words.SPICES),
+                self.values.draw("material"),
+                self.values.draw("written_count"),
+            )
+        )
         answer = " ".join((*first, value)) + "."
         if value[0].isupper() and rng.random() < 0.3:
             answer = f"{value} does."

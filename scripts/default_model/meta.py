@@ -142,8 +142,13 @@ class Episodes:
         everything = np.concatenate([before, fact[:, None]], axis=1)
         pick = lambda facts, forms: practice.picked(np.maximum(facts, 0), forms, facts >= 0, everything)  # noqa: E731
         one = fact[:, None]
-        rows = {"lesson": pick(one, ("lesson",)), "replay": pick(shown, ("lesson",)), "new": pick(one, NEW), "chat": pick(one, ("chat",)),
-                "old": pick(others, OLD)}
+        rows = {
+            "lesson": pick(one, ("lesson",)),
+            "replay": pick(shown, ("lesson",)),
+            "new": pick(one, NEW),
+            "chat": pick(one, ("chat",)),
+            "old": pick(others, OLD),
+        }
         flat = {name: tuple(x.reshape(E, -1, x.shape[-1]) for x in pair) for name, pair in rows.items()}
         inner = tuple(np.concatenate([flat["lesson"][i], flat["replay"][i]], axis=1) for i in (0, 1))
         outer = tuple(np.concatenate([flat["new"][i], flat["old"][i]], axis=1) for i in (0, 1))
@@ -157,7 +162,7 @@ def row_losses(network, tokens_ERT: Tensor, weights_ERT: Tensor) -> Tensor:
     E, R, T = tokens_ERT.shape
     rows_BT = tokens_ERT.reshape(E * R, T)
     logits_BTV, _ = network(rows_BT[:, :-1])
-    nll = F.cross_entropy(logits_BTV.flatten(0, 1).float(), rows_BT[:, 1:].flatten(), reduction="none").view(E, R, T - 1)
+    nll = F.cross_entropy(logits_BTV.flatten(0, 1), rows_BT[:, 1:].flatten(), reduction="none").view(E, R, T - 1)
     return (nll * weights_ERT[..., 1:]).sum(-1)
 
 
@@ -193,7 +198,9 @@ def objective(network, teacher, matrices, begin, rows: dict, texts: dict, rule: 
     tokens, trained = texts["tokens"], texts["trained"]
     logits_BTV, _ = network(tokens[:, :-1])
     weights = trained[:, 1:].float()
-    mix = (F.cross_entropy(logits_BTV.flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none") * weights.flatten()).sum() / weights.sum()
+    mix = (
+        F.cross_entropy(logits_BTV.flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none") * weights.flatten()
+    ).sum() / weights.sum()
     E = begin[0].shape[0]
     with changed(matrices, after):
         moved_BTV, _ = network(tokens[:E, :-1])
@@ -204,19 +211,45 @@ def objective(network, teacher, matrices, begin, rows: dict, texts: dict, rule: 
     new, n = outer_ER[:, : len(NEW)], len(NEW)
     per_form = lambda form: new[:, NEW.index(form) : NEW.index(form) + NEW.count(form)].mean() / WEIGHTS[form]  # noqa: E731
     old = outer_ER[:, n:].view(E, -1, len(OLD))
-    parts = torch.stack([*(per_form(form).detach() for form in ("lesson", "paraphrase", "yes", "no", "back", "near")), *(old[..., i].mean().detach() for i in range(len(OLD))),
-                         chat_ER.mean().detach(), unknown_ER.mean().detach(), mix.detach(), held.detach(), kept.detach()])
+    parts = torch.stack(
+        [
+            *(per_form(form).detach() for form in ("lesson", "paraphrase", "yes", "no", "back", "near")),
+            *(old[..., i].mean().detach() for i in range(len(OLD))),
+            chat_ER.mean().detach(),
+            unknown_ER.mean().detach(),
+            mix.detach(),
+            held.detach(),
+            kept.detach(),
+        ]
+    )
     practised = (outer_ER.sum() + chat_ER.sum() + unknown_ER.sum()) / E / n
     return practised + mix + kept + hold * held, [c.detach() for c in after], parts
 
 
-PARTS = ("lesson", "paraphrase", "yes", "no", "back", "near", "old_lesson", "old_paraphrase", "old_near", "chat", "unknown", "mix", "held", "kept")
+PARTS = (
+    "lesson",
+    "paraphrase",
+    "yes",
+    "no",
+    "back",
+    "near",
+    "old_lesson",
+    "old_paraphrase",
+    "old_near",
+    "chat",
+    "unknown",
+    "mix",
+    "held",
+    "kept",
+)
 
 
 class Step:
     """One step's gradient, on a GPU as a CUDA graph: thousands of small kernels at the cost of one launch."""
 
-    def __init__(self, network, teacher, matrices, rule: Rule, hold: float, rows: dict, texts: dict, begin: list[Tensor], eager: bool = False):
+    def __init__(
+        self, network, teacher, matrices, rule: Rule, hold: float, rows: dict, texts: dict, begin: list[Tensor], eager: bool = False
+    ):
         self.network, self.teacher, self.matrices, self.rule, self.hold = network, teacher, matrices, rule, hold
         self.rows, self.texts, self.begin = rows, texts, begin
         self.after = [torch.zeros_like(b) for b in begin]
@@ -235,7 +268,9 @@ class Step:
 
     def _run(self) -> None:
         self.network.zero_grad(set_to_none=True)
-        loss, self.after, self.parts = objective(self.network, self.teacher, self.matrices, self.begin, self.rows, self.texts, self.rule, self.hold)
+        loss, self.after, self.parts = objective(
+            self.network, self.teacher, self.matrices, self.begin, self.rows, self.texts, self.rule, self.hold
+        )
         loss.backward(inputs=list(self.network.parameters()))
         self.loss = loss.detach()
 
@@ -291,7 +326,10 @@ def main() -> None:
         one.to(device)
     teacher.requires_grad_(False)
     matrices = with_fast_weights(network)
-    rows_RT, trained_RT = (torch.from_numpy(x.astype(np.int64)).to(device) for x in rows_of(load_packed(options.data / "train.npz"), options.length, options.seed))
+    rows_RT, trained_RT = (
+        torch.from_numpy(x.astype(np.int64)).to(device)
+        for x in rows_of(load_packed(options.data / "train.npz"), options.length, options.seed)
+    )
     episodes = Episodes(Practice(options.episodes, options.seed), options.count)
     put = lambda pair: (torch.from_numpy(pair[0].astype(np.int64)).to(device), torch.from_numpy(pair[1]).to(device))  # noqa: E731
     begin = [torch.zeros(options.count, *m.weight.shape, device=device, requires_grad=True) for m in matrices]
@@ -334,7 +372,11 @@ def main() -> None:
         if number % every == 0:
             parts = dict(zip(PARTS, (sums / every).tolist(), strict=True))
             sums = 0
-            print(f"step={number} s={time.time() - started:.0f} loss={float(step.loss):.3f} " + " ".join(f"{k}={v:.3f}" for k, v in parts.items()), flush=True)
+            print(
+                f"step={number} s={time.time() - started:.0f} loss={float(step.loss):.3f} "
+                + " ".join(f"{k}={v:.3f}" for k, v in parts.items()),
+                flush=True,
+            )
             print(json.dumps({"step": number, **parts}), file=log, flush=True)
     write(network, options.out)
     for matrix in matrices:
@@ -345,7 +387,9 @@ def main() -> None:
     report = held_out(network.eval(), load_packed(options.data / "held.npz"), device)
     for name, (value, count) in report.items():
         print(f"held_out source={name} nats={value:.4f} tokens={count}", flush=True)
-    (options.out / "held_out.json").write_text(json.dumps({"steps": number, "lessons": number * options.count, "by_source": report}, indent=1))
+    (options.out / "held_out.json").write_text(
+        json.dumps({"steps": number, "lessons": number * options.count, "by_source": report}, indent=1)
+    )
 
 
 if __name__ == "__main__":

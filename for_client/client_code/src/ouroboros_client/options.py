@@ -100,7 +100,7 @@ class StateOptions(TypedDict, total=False):
 class TrainsOptions(TypedDict, total=False):
     """What is trained from now on."""
 
-    parts: list[Literal["att", "ffn", "ln", "emb", "head", "vectors"]]
+    parts: list[Literal["att", "ffn", "ln", "emb", "head", "vectors", "ffn.value"]]
     name: str | None
     rank: int
     alpha: float

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config_scripts.schema import load_config
+from engine import common_questions
 from engine.checks import Clock
 from engine.earlier import Earlier
 from engine.engine import Engine
@@ -27,6 +28,14 @@ def started(folder, **overrides):
     engine = Engine(load_config(overrides={"train.kl": 0.0, **overrides}), Path(folder))
     engine.start()
     return engine
+
+
+@pytest.fixture(autouse=True)
+def few_common_questions(monkeypatch, tmp_path):
+    """That they need not all be answered by every engine of a test."""
+    file = tmp_path / "questions.txt"
+    file.write_text("What is water?\nWho are you?\nWhat is my dog called?\nHow old is my hen?\nWhere is my lamp?\nWho made my coat?\n")
+    monkeypatch.setattr(common_questions, "FILE", file)
 
 
 @pytest.fixture(scope="module")

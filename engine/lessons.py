@@ -207,7 +207,7 @@ class Lessons:
         return self._result(job, run, drift) | {"checks": told}
 
     def _held(self, job: Job, greedy: Greedy, neighbours: Neighbours) -> Generator[None, None, list[Neighbour]]:
-        """The near questions of a lesson: some made of its own, and as many of the common ones; none that was taught, whatever its answer."""
+        """Near questions for a lesson: some made of its own, and as many of the common ones; none that was taught, whatever its answer."""
         taught, plan, source = self.learner.earlier.asks, job.plan, job.facts["source"]
         own = yield from neighbours.of(source, plan.near)
         own = [neighbour for neighbour in own if neighbour.prompt not in taught]

@@ -28,7 +28,7 @@ def test_ten_facts_stick_carry_over_and_leave_the_rest(small):
     assert result["at_once"] >= 90 and result["kept"] >= 90, result  # [100, 100]
     assert result["paraphrases"] >= 93, result  # [100; 87 without replay]
     assert result["neighbours"] >= 70, result  # [93; 0 to 4 when the model was not made to be taught]
-    assert result["steps"] <= 50 and result["drift"] <= 3, result  # [23, 0.1 %; 112 after nine lessons with the questions trained along]
+    assert result["steps"] <= 50 and result["drift"] <= 3, result  # [23, 0.1 %; 132, 28 % with the questions trained along]
     assert 3 <= result["moved"] <= 15, result  # per mille [9.5]
 
 

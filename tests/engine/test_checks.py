@@ -36,6 +36,7 @@ def few_common_questions(monkeypatch, tmp_path):
     file = tmp_path / "questions.txt"
     file.write_text("What is water?\nWho are you?\nWhat is my dog called?\nHow old is my hen?\nWhere is my lamp?\nWho made my coat?\n")
     monkeypatch.setattr(common_questions, "FILE", file)
+    monkeypatch.setattr(common_questions, "COMMON", 2)
 
 
 @pytest.fixture(scope="module")

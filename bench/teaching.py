@@ -7,7 +7,8 @@ Answers are greedy and written freely. In percent:
   kept         facts answered word for word at the end, with the answer that holds then
   paraphrases  other wordings, never taught, whose answer has the fact's key words at the end
   uses         other forms, never taught (yes, no, the other way round, in a longer chat, two steps), answered with the wanted word
-  neighbours   near questions, never taught, answered at the end word for word as before the first lesson
+  neighbours   near questions, never taught, answered at the end word for word as before the first lesson: what fifty lessons did
+               to them together, not only the last one
   drift        rise of the bits per byte of fixed texts, the mean over their sources
   s, p95       seconds of a /train request: median and 95th percentile;  moved: size of the change of the weights, per mille of their own
 Without --url each row starts a server of its own with the default model. A run that was broken off goes on where it was: its
@@ -20,35 +21,50 @@ import argparse
 import json
 import random
 import statistics
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.facts import FILE, TEXTS, Fact, load
 from bench.facts.run import Run, stream
 from bench.facts.server import Server, Started
+from config_scripts.schema import DEFAULT_CONFIG
 
 OUT = Path(__file__).parent / "out" / "teaching"
+ADAM = {"rule": "adam", "lr": 1e-4, "until_loss": 0.1}
+EVERYTHING = {"trains.what": "all", "trains.parts": []}
 WAYS: dict[str, dict] = {
     "default": {},
-    "nothing held": {"replay": 0, "kl": 0.0},
-    "replay 8": {"kl": 0.0},
-    "kl 10": {"replay": 0},
+    "replay 0": {"replay": 0},
     "replay 16": {"replay": 16},
-    "near 2": {"near": 2},
+    "kl 10": {"kl": 10.0},
+    "general 4": {"general": 4},
+    "near 0": {"near": 0},
     "near 4": {"near": 4},
     "near 8": {"near": 8},
-    "near 4, kl 0": {"near": 4, "kl": 0.0},
-    "near 4, lr 5e-5": {"near": 4, "lr": 5e-5},
-    "near 4, until_loss 0.03": {"near": 4, "until_loss": 0.03},
-    "kl_texts 16": {"kl_texts": 16},
-    "near 4, kl_texts 16": {"near": 4, "kl_texts": 16},
-    "lr 5e-5": {"lr": 5e-5},
-    "general 4": {"general": 4},
+    "near 16": {"near": 16},
     "reword 2": {"reword": 2},
-    "null space": {"null_space": 0.3, "near": 6, "lr": 5e-4, "kl": 0.0, "replay": 4},
-    "null space, reword 2": {"null_space": 0.3, "near": 6, "lr": 5e-4, "kl": 0.0, "replay": 4, "reword": 2},
+    "near 8, reword 2": {"near": 8, "reword": 2},
+    "lr 0.2": {"lr": 0.2},
+    "lr 0.3": {"lr": 0.3},
+    "lr 0.8": {"lr": 0.8},
+    "until_loss 0.1": {"until_loss": 0.1},
+    "until_loss 0.02": {"until_loss": 0.02},
+    "three epochs": {"until_loss": None, "epochs": 3},
+    "null space": {"null_space": 0.3, "near": 6, "lr": 0.8},
+    "all": EVERYTHING,
+    "ffn": {"trains.parts": ["ffn"]},
+    "att": {"trains.parts": ["att"]},
+    "lora": {"trains.what": "lora", "trains.parts": [], **ADAM, "lr": 1e-3},
+    "state": {"trains.what": "state", "trains.parts": [], **ADAM, "lr": 0.1},
+    "adam": {**ADAM, "lr": 2e-4},
+    "adam, all": {**EVERYTHING, **ADAM},
+    "adam, all, kl 10": {**EVERYTHING, **ADAM, "kl": 10.0},
+    "adam, all, kl 10, near 8": {**EVERYTHING, **ADAM, "kl": 10.0, "near": 8},
+    "idle 12": {"idle.steps": 12, "idle.after_s": 0.1},
+    "idle 48": {"idle.steps": 48, "idle.after_s": 0.1},
 }
-"""A row each: options that every lesson is sent with; the rest stands in the config script."""
+"""A row each: options that every lesson is sent with and, with a dot, keys of the config script; the rest is as it stands there."""
 COLUMNS = ("at_once", "kept", "paraphrases", "uses", "neighbours", "drift", "seconds", "p95", "moved")
 HEADS = ("at once", "kept", "paraphr.", "uses", "neighb.", "drift", "s", "p95", "moved")
 
@@ -70,12 +86,30 @@ def measured(way: str, seed: int, facts: list[Fact], folder: Path, url: str | No
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
     texts = [json.loads(line) for line in TEXTS.read_text(encoding="utf-8").splitlines()]
-    server = Server(url, token) if url else Started(folder / "data", config)
+    keys = {name: value for name, value in WAYS[way].items() if "." in name}
+    options = {name: value for name, value in WAYS[way].items() if "." not in name}
+    if url and keys:
+        raise SystemExit(f"--url: the way {way!r} is one of the config script ({', '.join(keys)}), which a running server has read already")
+    server = Server(url, token) if url else Started(folder / "data", config_file(folder, config, keys))
     with server:
-        run = Run(server, folder, stream(facts), facts, texts, WAYS[way])
+        run = Run(server, folder, stream(facts), facts, texts, options, "idle.steps" in keys)
         result = {"way": way, "options": WAYS[way], "seed": seed, "facts": len(facts), **run.measured()}
     kept.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result
+
+
+def config_file(folder: Path, config: str | None, keys: dict) -> str | None:
+    """A config script in the run's folder: the given one, or the default, with these keys."""
+    if not keys:
+        return config
+    sections = tomllib.loads(Path(config or DEFAULT_CONFIG).read_text(encoding="utf-8"))
+    for name, value in keys.items():
+        section, _, key = name.partition(".")
+        sections.setdefault(section, {})[key] = value
+    file = folder / "config.toml"
+    file.write_text("".join(f"[{section}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+                            for section, values in sections.items()), encoding="utf-8")
+    return str(file)
 
 
 def line(way: str, results: list[dict]) -> str:

@@ -133,6 +133,10 @@ class Train(Strict):
     lr: float = Field(1e-5, gt=0, le=1, description=(
         "Step size. 1e-5 for a pretrained model of 1B or more; 1e-4 for the embedded one. Too high forgets, too low repeats more. "
         "An initial state takes 1, with schedule `cosine` and lr_final 0.01."))
+    rule: Literal["adam", "sgd"] = Field("adam", description=(
+        "What a step makes of the gradient. `adam`: each number moves by about lr, however small its gradient. `sgd`: plain gradient "
+        "descent (lr times the clipped gradient), which moves little beside what answers; for the embedded model, which was trained to "
+        "be taught so."))
     schedule: Literal["constant", "cosine", "wsd"] = Field("constant", description=(
         "How the step size goes over all the steps that a lesson may take. `cosine` falls from lr to lr_final; `wsd` stays at lr "
         "and falls over the last fifth. For long runs; a corrected answer has too few steps."))
@@ -182,8 +186,9 @@ class Train(Strict):
         "General texts, of general_tokens each, on which it is taken in each step. Four steps' texts, with four bytes for each "
         "token of the vocabulary at each position, are kept in memory."))
     near: int = Field(0, ge=0, le=64, description=(
-        "Near questions that the model makes itself (one word of the question replaced by another that it finds likely): what it "
-        "answers them before the lesson is learned along in each step, with as many of earlier lessons, so that it stays. 0 is off."))
+        "Near questions held in each step, those that are lost most of four times as many: some made by the model itself (one word of the "
+        "question replaced by another that it finds likely), some of a list of common ones, and those of earlier lessons. What it answered "
+        "them before is learned along. 0 is off."))
     null_space: float = Field(0.0, ge=0, le=1000, description=(
         "Only the matrices of the blocks move, and of each change that part is taken away which acts on the inputs that they have in "
         "16 general texts, in the `near` questions and in some of earlier lessons. Lower is stricter, and learns more slowly: 0.3 for "
@@ -238,8 +243,9 @@ class Trains(Strict):
     what: Literal["all", "parts", "lora", "miss", "state"] = Field("all", description=(
         "`all`: all the weights. `parts`: those in parts. `lora`, `miss`: small matrices beside the large ones, kept apart. "
         "`state`: the state that every sequence begins from (set [train] lr = 1.0)."))
-    parts: tuple[Literal["att", "ffn", "ln", "emb", "head", "vectors"], ...] = Field((), strict=False, description=(
-        "With what = parts: matrices of the time mix (att) and channel mix (ffn), norms (ln), embedding, head, all other vectors. "
+    parts: tuple[Literal["att", "ffn", "ln", "emb", "head", "vectors", "ffn.value"], ...] = Field((), strict=False, description=(
+        "With what = parts: matrices of the time mix (att) and channel mix (ffn; ffn.value: the second of its two alone), norms (ln), "
+        "embedding, head, all other vectors. "
         "With lora and miss: trained beside the adapter."))
     name: str = Field("", pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$", description=(
         "The adapter or state to train: a new one of this name, or the one that is kept under it. Empty: the word of what."),
@@ -256,7 +262,7 @@ class Trains(Strict):
     def _parts_fit_the_word(self) -> Trains:
         if self.what == "parts" and not self.parts:
             raise WrongValue("parts", list(self.parts), (
-                'at least one of "att", "ffn", "ln", "emb", "head" and "vectors", because what is "parts"'))
+                'at least one of "att", "ffn", "ln", "emb", "head", "vectors" and "ffn.value", because what is "parts"'))
         if self.what in ("all", "state") and self.parts:
             raise WrongValue("parts", list(self.parts), f'none, because what is "{self.what}"')
         return self

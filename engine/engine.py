@@ -20,6 +20,7 @@ from engine.breath import Breath
 from engine.bundle import Bundle
 from engine.checkpoint_acts import CheckpointActs
 from engine.checkpoints import Checkpoints, checked_name
+from engine.common_questions import CommonQuestions
 from engine.compared import Compared
 from engine.conversations import Conversations
 from engine.data_lock import DataLock
@@ -102,7 +103,8 @@ class Engine:
         self.states = States(data / "states", self.model.network, self.journal, self.versions)
         self.trained = Trained(self.model, self.journal, data / "adapters", self._weights_changed)
         learner = Learner(self.model, rehearsal, self.trained, self.states)
-        self.lessons = Lessons(learner, self.versions, self.journal, history, Probe(self.model.network, general[:PROBE_TEXTS]),
+        common = CommonQuestions(data / "near.json", self.model.template, self.journal)
+        self.lessons = Lessons(learner, self.versions, self.journal, history, Probe(self.model.network, general[:PROBE_TEXTS]), common,
                                self.tickets.tally, self.events, config.checks, self._after_lesson)
         cache = StateCache(config.infer.state_memory_mb * 2**20, data / "spilled", config.infer.state_disk_mb * 2**20)
         self.conversations = Conversations(

@@ -59,7 +59,8 @@ class Learner:
     def run(self, samples: list[Sample], plan: Plan, held: Sequence[Sample] = ()) -> LessonRun:
         """A lesson to be learned now, with the old answers to near questions that it holds."""
         earlier = self.earlier
-        return LessonRun(self.model.trainer, samples, plan, self.rehearsal, earlier.samples, self.memory, held, earlier.held)
+        return LessonRun(self.model.trainer, samples, plan, self.rehearsal, earlier.samples, self.memory, held,
+                         earlier.held_beside(samples))
 
     def rehearsing(self, plan: Plan) -> LessonRun | None:
         """Earlier lessons to be learned on together, as many as the plan accumulates, drawn by its seed; None where there are none."""

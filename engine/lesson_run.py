@@ -159,7 +159,7 @@ class LessonRun:
                 yield from self._hold()
                 mean = sum(losses[-len(together) :]) / len(together)
                 lr = plan.rate(mean, self.taken, most)
-                self.trainer.step(lr)
+                self.trainer.step(lr, plan.rule)
                 if self._null is not None:
                     self._null.project()
                 self.taken += 1
@@ -233,7 +233,7 @@ class LessonRun:
         batches = []
         companions = self.rehearsal.draw(self.earlier, self.plan, self.taken)
         if self._null is None:  # which holds them by itself
-            companions += [*self.held, *self.rehearsal.held(self.held_earlier, self.plan, self.plan.near, self.taken)]
+            companions += self._most_spoiled()
         if companions:
             batches.append(self._batch(*companions))
         # Before the first step nothing has diverged: the gradient is 0, and Adam would take the signs of its rounding.
@@ -242,6 +242,21 @@ class LessonRun:
             batches.append(anchored)
         for batch in batches:
             yield from self._micro_steps(self.trainer.learn_chunks(batch, None, self._backward, self.plan.ctx_len))
+
+    def _most_spoiled(self) -> list[Sample]:
+        """The old answers to near questions that this step learns: those of the lesson and some of earlier ones, and where these are
+        too many, the ones that are lost most. One that still stands would add nothing."""
+        plan = self.plan
+        near = [*self.held, *self.rehearsal.held(self.held_earlier, plan, 2 * plan.near if plan.spoiled else plan.near, self.taken)]
+        if not plan.spoiled or len(near) <= plan.near:
+            return near
+        losses = []
+        for first in range(0, len(near), ROWS):
+            self._check()
+            batch = self._batch(*near[first : first + ROWS])
+            losses += (token_losses(self.trainer.network, batch, None, plan.ctx_len)[0] * batch.weights_BT).sum(dim=1).tolist()
+        order = sorted(range(len(near)), key=lambda i: -losses[i])
+        return [near[i] for i in sorted(order[: plan.near])]
 
     def _micro_steps(self, chunks: Generator[float, None, object]) -> Generator[None, None, tuple[float, object]]:
         """Run chunks one at a time; return the sum of what they yield, and what they return.

@@ -15,6 +15,7 @@ from typing import TypeVar
 import torch
 
 from engine.checks import Checks
+from engine.common_questions import CommonQuestions
 from engine.errors import BadRequest, Busy, Conflict, DiskFull, EngineError
 from engine.events import Events
 from engine.greedy import Greedy
@@ -22,7 +23,8 @@ from engine.history import History
 from engine.journal import Journal
 from engine.learner import Learner
 from engine.lesson_run import LessonRun
-from engine.neighbours import Neighbours
+from engine.near_questions import Question
+from engine.neighbours import Neighbour, Neighbours
 from engine.plan import Plan
 from engine.probe import Probe
 from engine.tally import Tally
@@ -62,8 +64,8 @@ class Job:
 class Lessons:
     """The queue of lessons, the one in hand, and all that were learned. A kind of work of the owner thread."""
 
-    def __init__(self, learner: Learner, versions: Versions, journal: Journal, history: History, probe: Probe, tally: Tally,
-                 events: Events, bounds, after: Callable[[], None]):
+    def __init__(self, learner: Learner, versions: Versions, journal: Journal, history: History, probe: Probe, common: CommonQuestions,
+                 tally: Tally, events: Events, bounds, after: Callable[[], None]):
         """`bounds`: the section [checks]."""
         self.learner = learner
         self.model = learner.model
@@ -71,6 +73,7 @@ class Lessons:
         self.journal = journal
         self.history = history
         self.probe = probe
+        self.common = common
         self.bounds = bounds
         self.training = False
         self.tally = tally
@@ -182,7 +185,7 @@ class Lessons:
         neighbours = Neighbours(greedy, self.model.template)
         checks = Checks(greedy, neighbours, self.bounds) if job.checks else None
         try:
-            held = yield from neighbours.of(job.facts["source"], job.plan.near)
+            held = yield from self._held(job, greedy, neighbours)
             run.held = [neighbour.sample for neighbour in held]
             if checks is not None:
                 checks = yield from self._beside(job, checks.before(job.facts["source"], held, lambda: job.cancelled))
@@ -204,6 +207,15 @@ class Lessons:
         if checks is not None:
             told = yield from self._beside(job, checks.after(self.learner.earlier, job.facts["id"], job.plan.seed))
         return self._result(job, run, drift) | {"checks": told}
+
+    def _held(self, job: Job, greedy: Greedy, neighbours: Neighbours) -> Generator[None, None, list[Neighbour]]:
+        """Near questions for a lesson: some made of its own, and as many of the common ones; none that was taught, whatever its answer."""
+        taught, plan, source = self.learner.earlier.asks, job.plan, job.facts["source"]
+        own = yield from neighbours.of(source, plan.near)
+        own = [neighbour for neighbour in own if neighbour.prompt not in taught]
+        texts = [self.model.tokenizer.decode(prompt) for prompt in taught]
+        asked = Question.of(source, self.model.roles)
+        return own + (yield from self.common.beside(asked, texts, plan.near, plan.seed, greedy))
 
     def _beside(self, job: Job, steps: Generator[None, None, Result]) -> Generator[None, None, Result | None]:
         """Steps that are no part of the lesson: what goes wrong in them does not harm it."""

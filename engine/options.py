@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Mode = Literal["plain", "wani-bot", "pico"]
 Schedule = Literal["constant", "cosine", "wsd"]
 Objective = Literal["sft", "dpo", "unlikelihood"]
+Rule = Literal["adam", "sgd"]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 StopText = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -54,6 +55,7 @@ class TrainOptions(Strict):
     until_loss: float | None = Field(None, ge=0, le=100, description="Repeat until the loss is at or under this, nats a token.")
     max_epochs: int | None = Field(None, ge=1, le=10_000, description="Most repetitions under until_loss.")
     lr: float | None = Field(None, gt=0, le=1, description="Step size.")
+    rule: Rule | None = Field(None, description="adam, or sgd: plain gradient descent, whose steps are as long as the gradient.")
     min_loss: float | None = Field(None, ge=0, le=100, description="Under this loss the step is scaled by min_loss_fix.")
     max_loss: float | None = Field(None, ge=0, le=100, description="Over this loss the step is scaled by max_loss_fix.")
     min_loss_fix: float | None = Field(None, ge=0, le=10, description="Scale of the step under min_loss.")
@@ -69,7 +71,7 @@ class TrainOptions(Strict):
     general: int | None = Field(None, ge=0, le=1024, description="General texts in each step.")
     kl: float | None = Field(None, ge=0, le=1000, description="Weight of the divergence from the weights before the lesson; 0 is off.")
     kl_texts: int | None = Field(None, ge=1, le=1024, description="General texts in each step on which that is taken.")
-    near: int | None = Field(None, ge=0, le=64, description="Near questions, made by the model itself, whose answers are held.")
+    near: int | None = Field(None, ge=0, le=64, description="Near questions whose answers are held.")
     null_space: float | None = Field(None, ge=0, le=1000, description="Keep changes from other texts; lower is stricter, 0 is off.")
     reword: int | None = Field(None, ge=0, le=4, description="Other wordings of the question, made by rules, that are learned along.")
     ctx_len: int | None = Field(None, ge=2, le=1_048_576, description="Tokens of one chunk or window.")

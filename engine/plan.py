@@ -49,6 +49,9 @@ class Plan:
     near: int = 0
     null_space: float = 0.0
     reword: int = 0
+    rule: str = "adam"
+    spoiled: bool = False
+    """Of the near questions, a step learns those that are lost most; else all of the lesson's and as many of earlier ones."""
 
     @property
     def most_epochs(self) -> int:
@@ -85,7 +88,7 @@ def make_plan(options: TrainOptions, given: set[str], train, seed: int) -> Plan:
               and (name in TrainOptions.model_fields or hasattr(train, name))}
     if "epochs" in given and "until_loss" not in given:
         chosen["until_loss"] = None
-    plan = Plan(**chosen, seed=seed)
+    plan = Plan(**chosen, seed=seed, spoiled=True)
     if plan.window >= plan.ctx_len:
         raise BadRequest(f"window: {plan.window} must be less than ctx_len, which is {plan.ctx_len}", "window")
     if plan.min_loss >= plan.max_loss:

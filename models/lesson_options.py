@@ -52,6 +52,7 @@ _MODES = ("plain", "wani-bot", "pico")
 _TRAIN_ON = ("response", "all")
 _SCHEDULES = ("constant", "cosine", "wsd")
 _OBJECTIVES = ("sft", "dpo", "unlikelihood")
+_RULES = ("adam", "sgd")
 _TEXTS = Number(int, 0, 1024)
 _YES_NO = Choice(("true", "false"), (True, False))
 _REPEATS = Number(int, 1, 10_000)
@@ -65,6 +66,7 @@ OPTIONS: dict[str, Number | Choice] = {
     "until_loss": _LOSS,
     "max_epochs": _REPEATS,
     "lr": Number(float, 0, 1, open=True),
+    "rule": Choice(_RULES, _RULES),
     "schedule": Choice(_SCHEDULES, _SCHEDULES),
     "warmup": Number(int, 0, 1_000_000),
     "lr_final": Number(float, 0, 1),

@@ -164,13 +164,13 @@ class CrewTrainer(Trainer):
         super().backward(objective)
         self._summing = False
 
-    def step(self, lr: float) -> float:
+    def step(self, lr: float, rule: str = "adam") -> float:
         """As in `Trainer`."""
-        with self._order("step", lr):
+        with self._order("step", lr, rule):
             if self.recipe.zero_stage == 0:
                 self.engine.enable_backward_allreduce = False  # or it would sum what is a sum already
                 self._sum_gradients()
-            return super().step(lr)
+            return super().step(lr, rule)
 
     def _sum_gradients(self) -> None:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]

@@ -36,6 +36,10 @@ LONGEST = 1e8
 """A gradient longer than this is broken. Clipping would leave of it a step in the direction of the breakage."""
 
 
+SWAMPED = 2.0**20
+"""The eps that makes Adam gradient descent; a power of two, so that multiplying and dividing by it rounds nothing."""
+
+
 class StepRefused(RuntimeError):
     """The gradient cannot be used. The text says why, in one clause."""
 
@@ -192,14 +196,20 @@ class Trainer:
             self.engine.optimizer.clear_backward_seen_flag()
         self.engine.backward(objective, scale_wrt_gas=False)
 
-    def step(self, lr: float) -> float:
+    def step(self, lr: float, rule: str = "adam") -> float:
         """Move the weights once with step size `lr` and return the norm of the gradient before clipping.
+
+        rule: "adam" (AdamW), or "sgd": the weights move by -lr times the clipped gradient.
 
         Raises StepRefused where the gradient is not finite, and nothing has moved; or where its norm is above LONGEST, which is known
         before the step without ZeRO, and after it with.
         """
         for group in self._adam.param_groups:
-            group["lr"] = lr * group["rate"]
+            # Adam beside an eps that its second moment vanishes in, with no memory of earlier gradients, is gradient descent.
+            scale = SWAMPED if rule == "sgd" else 1.0
+            group["lr"] = scale * lr * group["rate"]
+            group["eps"], group["betas"] = (SWAMPED, (0.0, self.recipe.betas[1])) if rule == "sgd" else (self.recipe.eps, self.recipe.betas)
+            group["weight_decay"] = (self.recipe.weight_decay if group["name"] == "decayed" else 0.0) / scale
         if self.recipe.zero_stage == 0:
             norm = float(nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None]))
             if not 0 <= norm <= LONGEST:  # nor where it is NaN

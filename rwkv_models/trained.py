@@ -15,7 +15,7 @@ from rwkv_models.linear import linears
 from rwkv_models.optimizer import Recipe, Trainer
 
 WAYS = ("all", "parts", "lora", "miss", "state")
-PARTS = ("att", "ffn", "ln", "emb", "head", "vectors")
+PARTS = ("att", "ffn", "ln", "emb", "head", "vectors", "ffn.value")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Trains:
     """What is trained. ValueError in one sentence for a combination that means nothing.
 
     what       "all" weights | "parts": those named in `parts` | "lora" | "miss" | "state"
-    parts      of PARTS: att and ffn are the matrices of time mix and channel mix, vectors all their vectors, ln every norm;
+    parts      of PARTS: att and ffn are the matrices of time mix and channel mix, ffn.value the second of the channel mix's two alone,
+               vectors all their vectors, ln every norm;
                with "lora" and "miss" they are trained beside the adapter
     name       under which an adapter (or a state) is kept, by default that of the way; one that exists is trained further
     rank, alpha, dropout, targets
@@ -69,7 +70,7 @@ class Trains:
 
 
 def part_of(name: str) -> str | None:
-    """Which of PARTS a parameter of the network belongs to; None for those of an adapter and for a time_state."""
+    """Which of PARTS, ffn.value aside, a parameter of the network belongs to; None for those of an adapter and for a time_state."""
     if is_laid_over(name):
         return None
     if name.startswith(("emb.", "head.")):
@@ -93,7 +94,7 @@ def paths_of(network: nn.Module, targets: tuple[str, ...]) -> list[str]:
 
 def check(network: nn.Module, trains: Trains) -> None:
     """ValueError in one sentence where the network cannot train that; nothing is changed."""
-    if network.quantized and (trains.what == "all" or {"att", "ffn"} & set(trains.parts)):
+    if network.quantized and (trains.what == "all" or {"att", "ffn", "ffn.value"} & set(trains.parts)):
         raise ValueError(f"the weights are quantized to {network.quantized}: they can train lora, miss, state, or the parts "
                          "ln, emb, head and vectors; load the model unquantized to train more")
     if trains.what == "state":
@@ -132,7 +133,8 @@ def apply(network: nn.Module, trains: Trains) -> None:
         adapters.use(None)
     for name, p in network.named_parameters():
         part = part_of(name)
-        p.requires_grad_(True if part is None else trains.what == "all" or part in trains.parts)
+        parts = {part, "ffn.value"} if name.endswith(".ffn.value.weight") else {part}
+        p.requires_grad_(True if part is None else trains.what == "all" or not parts.isdisjoint(trains.parts))
 
 
 def _new(network: nn.Module, trains: Trains) -> FactorAdapter | TimeState:

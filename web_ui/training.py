@@ -11,7 +11,7 @@ from web_ui.connection import asked, client
 from web_ui.words import plain
 
 WHAT = ["all", "parts", "lora", "miss", "state"]
-PARTS = ["att", "ffn", "ln", "emb", "head", "vectors"]
+PARTS = ["att", "ffn", "ln", "emb", "head", "vectors", "ffn.value"]
 
 
 def panel() -> None:

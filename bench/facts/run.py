@@ -41,14 +41,22 @@ def has(answer: str, words: Sequence[str]) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", answer, re.IGNORECASE) for word in words)
 
 
+def unknown(answer: str) -> bool:
+    """Whether an answer says that it does not know."""
+    return normal(answer).startswith("i do not know")
+
+
 class Run:
     """Goes on where it was broken off: `folder` has the stream, what was asked before it, and a line for each lesson taught."""
 
-    def __init__(self, server: Server, folder: Path, lessons: list[dict], facts: Sequence[Fact], texts: list[dict], options: dict):
+    def __init__(self, server: Server, folder: Path, lessons: list[dict], facts: Sequence[Fact], texts: list[dict], options: dict,
+                 idle: bool = False):
+        """`idle`: the server rehearses when nobody asks, which is waited for before the last questions."""
         self.server = server
         self.facts = facts
         self.texts = texts
         self.options = options
+        self.idle = idle
         self.folder = folder
         stream_file = folder / "stream.jsonl"
         if not stream_file.exists():
@@ -62,6 +70,7 @@ class Run:
         """Teach what is left of the stream, and ask."""
         before = self._before()
         done = self._teach()
+        rehearsals = self.server.rest() if self.idle else 0
         after = {"neighbours": self._asked(self.near), "bits": self.server.bits(self.texts)}
         last = {fact.id: fact.last for fact in self.facts}
         kept = [normal(answer) == normal(last[fact.id][0])
@@ -79,9 +88,11 @@ class Run:
             "paraphrases": _percent(paraphrases), "uses": _percent(used), "neighbours": _percent(same),
             "drift": statistics.mean(drift.values()), "drift_by_source": drift, "seconds": statistics.median(seconds),
             "p95": seconds[min(len(seconds) - 1, round(0.95 * len(seconds)))], "steps": sum(row["steps"] for row in done),
-            "moved": self.server.moved(), "curve": [row["curve"] for row in done if row["curve"]],
+            "rehearsals": rehearsals, "moved": self.server.moved(), "curve": [row["curve"] for row in done if row["curve"]],
             "uses_by_form": _by([use.form for use in uses], used), "kept_by_kind": _by([fact.kind for fact in self.facts], kept),
-            "neighbours_by_kind": _by([fact.kind for fact in self.facts for _ in fact.neighbours], same)}
+            "neighbours_by_kind": _by([fact.kind for fact in self.facts for _ in fact.neighbours], same),
+            "neighbours_by_answer": _by(["unknown" if unknown(answer) else "known" for answer in before["neighbours"]], same),
+            "still_unknown": _percent([unknown(b) for a, b in zip(before["neighbours"], after["neighbours"], strict=True) if unknown(a)])}
 
     def _before(self) -> dict:
         file = self.folder / "before.json"

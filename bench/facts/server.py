@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 8
 PATIENCE = 600.0
+REST = 15.0
+"""Seconds without a new version after which a server is at rest."""
 
 
 def normal(text: str) -> str:
@@ -70,6 +72,14 @@ class Server:
     def retract(self, lesson: str) -> None:
         """Have a lesson rehearsed no more."""
         self._ask("DELETE", f"/lessons/{lesson}")
+
+    def rest(self) -> int:
+        """Wait until nothing is rehearsed any more; returns how many rehearsals there were."""
+        seen = -1
+        while seen != (now := self._ask("GET", "/health", None)["version"]):
+            seen = now
+            time.sleep(REST)
+        return sum(row["made_by"] == "rehearsal" for row in self._ask("GET", "/versions", None)["versions"] if "made_by" in row)
 
     def bits(self, texts: list[dict]) -> dict[str, float]:
         """Bits per byte of the texts, by source."""

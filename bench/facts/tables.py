@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - tables, a row a fact
-"""What the facts are about, by kind, written by hand; names and invented words come from the held-out ones of the default model."""
+"""What the facts are about, by kind, written by hand; names and invented words come from the held-out ones of the default model.
+
+A near question is one that the default model has an answer to: that it does not know, or something true (those of BELIEFS).
+"""
 
 
 def rows(text: str) -> list[list[str]]:
@@ -68,22 +71,22 @@ lights out | count the badgers; all aboard | tickets and toffee; land ahoy | fet
 OTHER_REPLIES = words("low tide, new moon, first call, warm hands, lights on, white flag, sunset, stalemate")
 
 BELIEFS = rows("""
-What does a flower drink? | What do flowers drink? | A flower drinks water through its roots. | roots | Does a flower drink with its roots? | Does a flower drink with its petals? | What does a tree drink? | What does a bee drink? | What does a leaf drink?;
-Which animal builds dams? | What animal is it that builds dams? | The beaver builds dams. | beaver | Does the beaver build dams? | Does the owl build dams? | Which animal builds nests? | Which animal builds webs? | Which animal digs tunnels?;
-What is chalk made of? | Of what is chalk made? | Chalk is made of tiny sea shells. | shells | Is chalk made of sea shells? | Is chalk made of sugar? | What is glass made of? | What is paper made of? | What is rope made of?;
-Who paints the sky red in the evening? | Who makes the evening sky red? | Nobody paints it: dust in the air makes the light red. | dust | Does dust make the evening sky red? | Does a painter make the sky red? | Who paints the walls red? | Who made the rainbow? | Who lives in the sky?;
-Where does amber come from? | From where does amber come? | Amber comes from the resin of old trees. | resin | Does amber come from resin? | Does amber come from the moon? | Where does silk come from? | Where does salt come from? | Where does wool come from?;
-How many arms does a squid have? | What number of arms does a squid have? | A squid has eight arms and two tentacles. | two tentacles | Does a squid have two tentacles? | Does a squid have three arms? | How many arms does a starfish have? | How many legs does a crab have? | How many wings does a fly have?;
-What do silkworms eat? | Which food do silkworms eat? | Silkworms eat mulberry leaves. | mulberry | Do silkworms eat mulberry leaves? | Do silkworms eat bread? | What do snails eat? | What do moths eat? | What do swans eat?;
-Why do onions make us cry? | For what reason do onions make us cry? | Onions make us cry because they give off a sharp gas. | gas | Do onions give off a gas? | Do onions sing sad songs? | Why do lemons taste sour? | Why do people sneeze? | Why do leaves fall?;
-What is a group of crows called? | How do you call a group of crows? | A group of crows is called a murder. | murder | Is a group of crows called a murder? | Is a group of crows called a school? | What is a group of wolves called? | What is a group of fish called? | What is a group of sheep called?;
-Which metal is liquid in a room? | What metal is liquid in a room? | Mercury is liquid in a room. | mercury | Is mercury liquid in a room? | Is iron liquid in a room? | Which metal is used for rings? | Which metal is magnetic? | Which stone is the hardest?;
-What do bats use to find their way? | How do bats find their way? | Bats use echoes to find their way. | echoes | Do bats use echoes? | Do bats use maps? | What do birds use to build a nest? | What do sailors use to find their way? | What do spiders use to catch flies?;
-Where do eels lay their eggs? | In which place do eels lay their eggs? | Eels lay their eggs in the Sargasso Sea. | Sargasso | Do eels lay eggs in the Sargasso Sea? | Do eels lay eggs on trees? | Where do turtles lay their eggs? | Where do hens lay their eggs? | Where do frogs lay their eggs?;
-What is inside a camel's hump? | What does a camel have in its hump? | There is fat inside a camel's hump. | fat | Is there fat inside a camel's hump? | Is there milk inside a camel's hump? | What is inside an egg? | What is inside a walnut? | What is inside a pillow?;
-Who invented dynamite? | By whom was dynamite invented? | Alfred Nobel invented dynamite. | Nobel | Did Nobel invent dynamite? | Did Newton invent dynamite? | Who invented the telephone? | Who invented the bicycle? | Who invented paper?;
-How long is a marathon? | What is the length of a marathon? | A marathon is about forty-two kilometres long. | forty-two | Is a marathon forty-two kilometres long? | Is a marathon two kilometres long? | How long is a year? | How long is a river? | How long is a football game?;
-What colour is a polar bear's skin? | Which colour is the skin of a polar bear? | A polar bear's skin is black. | black | Is a polar bear's skin black? | Is a polar bear's skin green? | What colour is a frog's skin? | What colour is a swan? | What colour is an elephant?;
+What does a flower drink? | What do flowers drink? | A flower drinks water through its roots. | roots | Does a flower drink with its roots? | Does a flower drink with its petals? | What does a tree drink? | What does a bee drink? | What does a horse drink?;
+Which animal builds dams? | What animal is it that builds dams? | The beaver builds dams. | beaver | Does the beaver build dams? | Does the owl build dams? | Which animal has a trunk? | What do dogs eat? | What do bees eat?;
+What is chalk made of? | Of what is chalk made? | Chalk is made of tiny sea shells. | shells | Is chalk made of sea shells? | Is chalk made of sugar? | What is a ring made of? | What is a shoe made of? | What is a bottle made of?;
+Who paints the sky red in the evening? | Who makes the evening sky red? | Nobody paints it: dust in the air makes the light red. | dust | Does dust make the evening sky red? | Does a painter make the sky red? | Which season is cold? | Which season is hot? | Which season is warm?;
+Where does amber come from? | From where does amber come? | Amber comes from the resin of old trees. | resin | Does amber come from resin? | Does amber come from the moon? | Where does bread come from? | What is a ring made of? | What color is a leaf?;
+How many arms does a squid have? | What number of arms does a squid have? | A squid has eight arms and two tentacles. | two tentacles | Does a squid have two tentacles? | Does a squid have three arms? | How many legs does a sheep have? | How many legs does a goat have? | How many legs does a mouse have?;
+What do silkworms eat? | Which food do silkworms eat? | Silkworms eat mulberry leaves. | mulberry | Do silkworms eat mulberry leaves? | Do silkworms eat bread? | What do sheep eat? | What do cats eat? | What do dogs eat?;
+Why do onions make us cry? | For what reason do onions make us cry? | Onions make us cry because they give off a sharp gas. | gas | Do onions give off a gas? | Do onions sing sad songs? | Why do we eat? | Why do people eat? | Why do people read?;
+What is a group of crows called? | How do you call a group of crows? | A group of crows is called a murder. | murder | Is a group of crows called a murder? | Is a group of crows called a school? | What is a young cat called? | What is a young cow called? | What is a young pig called?;
+Which metal is liquid in a room? | What metal is liquid in a room? | Mercury is liquid in a room. | mercury | Is mercury liquid in a room? | Is iron liquid in a room? | Which season is hot? | Which season is cold? | What is a ring made of?;
+What do bats use to find their way? | How do bats find their way? | Bats use echoes to find their way. | echoes | Do bats use echoes? | Do bats use maps? | What does a postman do? | What does a cook do? | What does a soldier do?;
+Where do eels lay their eggs? | In which place do eels lay their eggs? | Eels lay their eggs in the Sargasso Sea. | Sargasso | Do eels lay eggs in the Sargasso Sea? | Do eels lay eggs on trees? | Where do lions live? | What is a young lion called? | What do bees eat?;
+What is inside a camel's hump? | What does a camel have in its hump? | There is fat inside a camel's hump. | fat | Is there fat inside a camel's hump? | Is there milk inside a camel's hump? | What do sheep eat? | How many legs does a goat have? | What is a young deer called?;
+Who invented dynamite? | By whom was dynamite invented? | Alfred Nobel invented dynamite. | Nobel | Did Nobel invent dynamite? | Did Newton invent dynamite? | What does a pilot do? | What does a nurse do? | What does a writer do?;
+How long is a marathon? | What is the length of a marathon? | A marathon is about forty-two kilometres long. | forty-two | Is a marathon forty-two kilometres long? | Is a marathon two kilometres long? | How long is a week? | How long is a year? | How long is a month?;
+What colour is a polar bear's skin? | Which colour is the skin of a polar bear? | A polar bear's skin is black. | black | Is a polar bear's skin black? | Is a polar bear's skin green? | What is a young bear called? | What color is a leaf? | Which animal has a trunk?;
 """)
 
 STEPS = words("plumber, piano tuner, landlord, chess partner, godmother, coach, optician, roommate, cobbler, tax adviser, fencing teacher, neighbour, notary, hairdresser, bandleader, choirmaster")

@@ -10,6 +10,7 @@ import pytest
 from bench.facts import FILE, KINDS, TEXTS, load, make
 from bench.facts.run import has, stream
 from bench.teaching import chosen
+from engine.common_questions import FILE as COMMON
 from scripts.default_model.fact_chats import fact_chat
 from scripts.default_model.names import heldout_words
 from scripts.default_model.world import pairs, question_key, smalltalk
@@ -36,6 +37,8 @@ def test_no_question_is_asked_twice_and_no_neighbour_is_taught(facts):
     assert len(set(taught)) == len(taught) and not wordings & set(taught) and not neighbours & (wordings | set(taught))
     asked = {question_key(use.messages[-1].text) for fact in facts for use in fact.uses if use.form != "chat"}
     assert not neighbours & asked
+    common = {question_key(line) for line in COMMON.read_text(encoding="utf-8").splitlines()}
+    assert not common & (set(taught) | wordings | neighbours | asked)  # else what a lesson holds would be what is asked afterwards
 
 
 def test_no_fact_gives_another_ones_key_away(facts):
@@ -59,6 +62,8 @@ def test_the_default_model_was_trained_on_none_of_them(facts):
             assert question_key(fact.question) not in questions, fact.question
         if fact.kind in ("name", "place", "two steps", "retraction", "word"):
             assert heldout_words() & set(re.findall(r"\w+", fact.answer.lower())), fact.answer
+        for question in fact.neighbours:
+            assert question_key(question) not in made | questions, question
 
 
 @pytest.mark.parametrize(("change", "sentence"), [

@@ -46,8 +46,8 @@ def test_the_shipped_configs_are_for_the_three_machines():
     assert [path.name for path in SHIPPED] == ["rwkv7-2.9b-12gb.toml", "rwkv7-2.9b.toml", "tiny.toml"]
     small, large, tiny = (load_config(path) for path in SHIPPED)
     assert tiny.model.file == "" and tiny.server.port == 3000 and tiny.server.host == "127.0.0.1"
-    assert (tiny.train.lr, tiny.train.until_loss, tiny.train.max_epochs) == (1e-4, 0.1, 20)
-    assert (tiny.train.replay, tiny.train.general, tiny.train.kl, tiny.optimizer.weight_decay) == (8, 0, 10.0, 0.0)
+    assert (tiny.train.lr, tiny.train.rule, tiny.train.until_loss, tiny.train.max_epochs) == (0.4, "sgd", 0.05, 20) and tiny.trains.parts == ("ffn.value",)
+    assert (tiny.train.replay, tiny.train.general, tiny.train.kl, tiny.optimizer.weight_decay) == (8, 0, 0.0, 0.0)
     assert large.model.file == small.model.file == "data/models/rwkv7-g1-2.9b.pth" and large.model.tokenizer == "world"
     assert large.train.lr == small.train.lr == 1e-5 and large.deepspeed.zero_stage == 1
     assert (small.deepspeed.zero_stage, small.deepspeed.offload_optimizer, small.train.ctx_len) == (2, "cpu", 64)
@@ -103,7 +103,7 @@ def test_the_keys_are_these():
         template.begin roles[].name roles[].prefix roles[].suffix roles[].answers
         infer.max_tokens infer.temperature infer.top_p infer.top_k infer.presence_penalty infer.frequency_penalty infer.penalty_decay
         infer.state_memory_mb infer.state_disk_mb
-        train.mode train.lr train.schedule train.warmup train.lr_final train.accumulate
+        train.mode train.lr train.rule train.schedule train.warmup train.lr_final train.accumulate
         train.objective train.beta train.sft_weight
         train.epochs train.until_loss train.max_epochs train.min_loss train.max_loss
         train.min_loss_fix train.max_loss_fix train.ctx_len train.window train.bptt_range train.keep_state train.checks
@@ -161,7 +161,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(refusal, content,
     ("[train]\nepochs = 1.5", "mine.toml: key train.epochs: got 1.5; allowed: a whole number from 1 to 10000"),
     ('[train]\nmode = "fast"', 'mine.toml: key train.mode: got "fast"; allowed: "plain", "wani-bot" or "pico"'),
     ('[trains]\nwhat = "loar"', 'mine.toml: key trains.what: got "loar"; allowed: "all", "parts", "lora", "miss" or "state"'),
-    ('[trains]\nwhat = "parts"', 'mine.toml: key trains.parts: got []; allowed: at least one of "att", "ffn", "ln", "emb", "head" and "vectors", because what is "parts"'),
+    ('[trains]\nwhat = "parts"', 'mine.toml: key trains.parts: got []; allowed: at least one of "att", "ffn", "ln", "emb", "head", "vectors" and "ffn.value", because what is "parts"'),
     ('[trains]\nwhat = "state"\n[deepspeed]\nzero_stage = 3', 'mine.toml: key trains.what: got "state"; allowed: "all", "parts", "lora" or "miss", or deepspeed.zero_stage 0 to 2: stage 3 puts the initial state away between two forwards'),
     ('[model]\nquantize = "nf4"', 'mine.toml: key model.quantize: got "nf4"; allowed: "none", or [trains] what = "lora", "miss" or "state" beside the quantized matrices'),
     ("[train]\nchecks = 1", "mine.toml: key train.checks: got 1; allowed: true or false"),

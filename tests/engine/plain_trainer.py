@@ -23,7 +23,7 @@ class PlainTrainer:
     def backward(self, objective):
         objective.backward()
 
-    def step(self, lr):
+    def step(self, lr, rule="adam"):
         self.seen.append(({n: p.detach().clone() for n, p in self.network.named_parameters()},
                           {n: p.grad.clone() for n, p in self.network.named_parameters()}))
         self.rates.append(lr)

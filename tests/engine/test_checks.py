@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config_scripts.schema import load_config
+from engine import common_questions
 from engine.checks import Clock
 from engine.earlier import Earlier
 from engine.engine import Engine
@@ -27,6 +28,15 @@ def started(folder, **overrides):
     engine = Engine(load_config(overrides={"train.kl": 0.0, **overrides}), Path(folder))
     engine.start()
     return engine
+
+
+@pytest.fixture(autouse=True)
+def few_common_questions(monkeypatch, tmp_path):
+    """That they need not all be answered by every engine of a test."""
+    file = tmp_path / "questions.txt"
+    file.write_text("What is water?\nWho are you?\nWhat is my dog called?\nHow old is my hen?\nWhere is my lamp?\nWho made my coat?\n")
+    monkeypatch.setattr(common_questions, "FILE", file)
+    monkeypatch.setattr(common_questions, "COMMON", 2)
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +194,7 @@ def test_what_was_held_is_learned_again_from_the_journal_to_the_bit(tmp_path, ca
     digest = weights_after(tmp_path, near=2, epochs=2)
     engine = started(tmp_path)
     assert engine.owner.run(engine.model.digest) == digest and "other-digest" not in caplog.text
-    assert len(engine.lessons.learner.earlier.held) == 4
+    assert len(engine.lessons.learner.earlier.held) == 8  # of each lesson two of its own and two common ones
     engine.close(1)
 
 

@@ -225,6 +225,19 @@ def test_what_is_held_is_learned_along_as_an_earlier_lesson_is():
     assert not same(alone, rehearsed) and same(rehearsed, held) and same(held, held_again)
 
 
+def test_of_what_is_held_a_step_learns_what_is_lost_most():
+    """By an oracle of its own: the mean loss of each, the whole network read for each alone."""
+    mine, earlier = general(6), general(30)[20:]
+    run = LessonRun(PlainTrainer(network()), [PAIR], dataclasses.replace(PLAN, near=3, spoiled=True), Rehearsal((), 0, 0, 16), (), None, mine,
+                    earlier)
+    seen = [*mine, *Rehearsal((), 0, 0, 16).held(earlier, run.plan, 6, 0)]
+    lost = {s.tokens: -float(log_p(network(), list(s.tokens), 1).mean().detach()) for s in seen}
+    chosen = run._most_spoiled()
+    assert len(seen) == 12 and {s.tokens for s in chosen} == set(sorted(lost, key=lost.get)[-3:])
+    run.plan = dataclasses.replace(run.plan, spoiled=False)  # as a journal says that is older
+    assert run._most_spoiled() == [*mine, *Rehearsal((), 0, 0, 16).held(earlier, run.plan, 3, 0)]
+
+
 @pytest.mark.parametrize("kept", ["general", "held", "held_earlier"])
 def test_what_the_null_space_keeps_is_said_as_before_and_the_lesson_is_learned_all_the_same(kept):
     text = Sample(tuple(tokens(12, seed=8)[0].tolist()), (0.0,) + (1.0,) * 11)

@@ -107,6 +107,22 @@ for carry in (False, True):
             trainer.discard_gradients()
         assert step() == norm and same(once, copies()), "a broken backward left something behind"
 trainer.discard_gradients()
+
+# Gradient descent goes lr times the clipped gradient (att.w0 twice as far), however often Adam stepped before.
+stepped_on = lambda: [t.clone() for t in trainer.masters() or trainer.weights()]
+begin, ways = stepped_on(), []
+for lr in (1e-2, 2e-2):
+    restore = trainer.snapshot(moments=True)
+    trainer.backward(objective())
+    norm = trainer.step(lr, "sgd")
+    ways.append([now - old for now, old in zip(stepped_on(), begin)])
+    restore()
+length = [float(torch.nn.utils.get_total_norm([d.double() for d in way])) for way in ways]
+assert 0.99 * 1e-2 * min(norm, 1.0) <= length[0] <= 2 * 1e-2 * min(norm, 1.0), (length, norm)
+assert abs(length[1] / length[0] - 2) < 1e-2, length
+once = copies()
+step()
+assert not same(once, copies()), "Adam does not step any more"
 print("ok")
 """
 STAGES = [(0, "float32"), (1, "float32"), (2, "float32"), (3, "float32"), (1, "bfloat16"), (2, "bfloat16")]

@@ -48,6 +48,7 @@ class TrainOptions(TypedDict, total=False):
     until_loss: float | None
     max_epochs: int | None
     lr: float | None
+    rule: Literal["adam", "sgd"] | None
     min_loss: float | None
     max_loss: float | None
     min_loss_fix: float | None
@@ -99,7 +100,7 @@ class StateOptions(TypedDict, total=False):
 class TrainsOptions(TypedDict, total=False):
     """What is trained from now on."""
 
-    parts: list[Literal["att", "ffn", "ln", "emb", "head", "vectors"]]
+    parts: list[Literal["att", "ffn", "ln", "emb", "head", "vectors", "ffn.value"]]
     name: str | None
     rank: int
     alpha: float

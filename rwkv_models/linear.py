@@ -5,12 +5,34 @@ Shape letters: I inputs, O outputs; leading dimensions are free.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class _Gathering(torch.autograd.Function):
+    """x W^T, the gradient of W being added by the product that makes it: no tensor of W's size between the two."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight_OI: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight_OI)
+        ctx.gradient_OI = weight_OI.grad
+        return F.linear(x, weight_OI)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, dy: Tensor) -> tuple[Tensor, None]:
+        x, weight_OI = ctx.saved_tensors
+        dy = dy.contiguous()
+        ctx.gradient_OI.addmm_(dy.flatten(0, -2).T, x.flatten(0, -2))
+        return dy @ weight_OI, None
 
 
 class Linear(nn.Linear):
     """y = x W^T, plus what the adapter adds. `weight` [O, I] keeps its name and its memory whatever is attached.
+
+    `weight.gathered` (rwkv_models/flat_adamw.py) says that its gradient has a place to which it is to be added.
 
     adapter     a module that maps x [..., I] to what is added to y [..., O], or None
     quantized   where W lies instead when it is quantized (rwkv_models/quantized.py); `weight` is None then
@@ -23,7 +45,12 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., I] → [..., O]."""
-        y = F.linear(x, self.weight) if self.quantized is None else self.quantized.product(x)
+        if self.quantized is not None:
+            y = self.quantized.product(x)
+        elif getattr(self.weight, "gathered", False) and torch.is_grad_enabled():
+            y = _Gathering.apply(x, self.weight)
+        else:
+            y = F.linear(x, self.weight)
         return y if self.adapter is None else y + self.adapter(x)
 
 

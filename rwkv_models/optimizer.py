@@ -16,8 +16,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from rwkv_models import alone, whole
+from rwkv_models import alone, flat_adamw, whole
 from rwkv_models.chunks import Backward, Batch, learn_chunks, learn_windows
+from rwkv_models.flat_adamw import FlatAdamW
 from rwkv_models.footprints import Footprints
 from rwkv_models.loopback import build_no_operator
 from rwkv_models.null_space import NullSpace
@@ -141,7 +142,12 @@ class Trainer:
         self.recipe = recipe
         self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=self._config(dtype, bucket_size(groups)))
         self.network = self.engine.module
-        if recipe.zero_stage in (1, 2):
+        trained = [p for group in groups for p in group["params"]]
+        offloads = "none" != recipe.offload_optimizer or "none" != recipe.offload_param
+        self._flat: FlatAdamW | None = None
+        if flat_adamw.serves(recipe.zero_stage, dist.get_world_size(), offloads, trained):
+            self._flat = FlatAdamW(self.engine.optimizer, self.engine.basic_optimizer, recipe.clip)
+        elif recipe.zero_stage in (1, 2):
             # DeepSpeed would ask of each gradient whether it is finite, which takes half of a step's time on a GPU. The norm, which it
             # takes next and refuses alike, is not finite where one gradient is not.
             seen = torch.zeros(1, dtype=torch.bool, device=self._smallest.device)
@@ -165,7 +171,7 @@ class Trainer:
                     p.data = part.clone() if part.untyped_storage().nbytes() > part.nbytes else part
         self.engine.destroy()
         self._footprints.remove()
-        self.engine = self._adam = None
+        self.engine = self._adam = self._flat = None
         gc.collect()  # DeepSpeed's objects refer to one another
 
     # -- one step
@@ -180,6 +186,9 @@ class Trainer:
 
     def backward(self, objective: Tensor) -> None:
         """Add the gradient of a scalar to what was gathered since the last step."""
+        if self._flat is not None:
+            objective.backward()
+            return
         if self.recipe.zero_stage == 2:  # which fails where no trained parameter takes part, as in all chunks but one of a state's tuning
             objective = objective + 0 * self._smallest.sum().to(objective.dtype)
         if self.recipe.zero_stage:
@@ -193,10 +202,16 @@ class Trainer:
         """Move the weights once with step size `lr` and return the norm of the gradient before clipping.
 
         Raises StepRefused where the gradient is not finite, and nothing has moved; or where its norm is above LONGEST, which is known
-        before the step without ZeRO, and after it with.
+        before the step without ZeRO or by FlatAdamW, else after it.
         """
         for group in self._adam.param_groups:
             group["lr"] = lr * group["rate"]
+        if self._flat is not None:
+            norm = self._flat.step(LONGEST)
+            if not 0 <= norm <= LONGEST:  # nor where it is NaN
+                self.discard_gradients()
+                raise StepRefused(_too_long(norm))
+            return norm
         if self.recipe.zero_stage == 0:
             norm = float(nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None]))
             if not 0 <= norm <= LONGEST:  # nor where it is NaN
@@ -218,6 +233,9 @@ class Trainer:
 
         ZeRO-3 does not survive a backward that broke off.
         """
+        if self._flat is not None:
+            self._flat.discard()
+            return
         for p in self.network.parameters():
             p.grad = None
         zero = self.engine.optimizer

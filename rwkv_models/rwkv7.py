@@ -149,6 +149,7 @@ class RWKV7(nn.Module):
     quantized           None, or what the matrices of the blocks are stored as (rwkv_models/quantized.py)
     checkpoint_blocks   keep only what enters each block for the backward, and run the block again there
     pause               None, or what is called before each block, in a forward and in its backward
+    graphs              None, or what reads some batches in the place of `read` (rwkv_models/graph_reading.py)
     """
 
     family = "rwkv7"
@@ -164,6 +165,7 @@ class RWKV7(nn.Module):
         self.quantized: str | None = None
         self.checkpoint_blocks = False
         self.pause: Callable[[], None] | None = None
+        self.graphs: Callable[[Tensor, State, Tensor | None], tuple[Tensor, State] | None] | None = None
 
     def zero_state(self, batch: int = 1) -> State:
         """The state before anything was read."""
@@ -201,6 +203,15 @@ class RWKV7(nn.Module):
         """
         B, T = tokens_BT.shape
         state = self.initial_state(B) if state is None else state
+        hidden_BTC, state = self.graphs and self.graphs(tokens_BT, state, lengths_B) or self.read(tokens_BT, state, lengths_B)
+        if head == "last":
+            rows = torch.arange(B, device=hidden_BTC.device)
+            hidden_BTC = hidden_BTC[:, -1] if lengths_B is None else hidden_BTC[rows, (lengths_B - 1).clamp(min=0)]
+        return (hidden_BTC if head == "none" else self.head(hidden_BTC)), state
+
+    def read(self, tokens_BT: Tensor, state: State, lengths_B: Tensor | None) -> tuple[Tensor, State]:
+        """`forward` without the head, and one kernel after another: (normalised hidden vectors [B, T, C], new state)."""
+        T = tokens_BT.shape[1]
         x_BTC, v_first = self.emb(tokens_BT), None
         keep_BT1 = None
         if lengths_B is not None:
@@ -212,10 +223,7 @@ class RWKV7(nn.Module):
             arguments = (x_BTC, *layer_state, v_first, lengths_B, keep_BT1)
             x_BTC, *layer_state, v_first = self._again_in_backward(block, arguments) if again else block(*arguments)
             new.append(layer_state)
-        if head == "last":
-            x_BTC = x_BTC[:, -1] if lengths_B is None else x_BTC[torch.arange(B, device=x_BTC.device), (lengths_B - 1).clamp(min=0)]
-        hidden = self.ln_out(x_BTC)
-        return (hidden if head == "none" else self.head(hidden)), State(*(tuple(kind) for kind in zip(*new, strict=True)))
+        return self.ln_out(x_BTC), State(*(tuple(kind) for kind in zip(*new, strict=True)))
 
     def _again_in_backward(self, block: Block, arguments: tuple) -> tuple:
         """block(*arguments), keeping the arguments alone; dropout is as it was now when the block is run again."""

@@ -13,11 +13,14 @@ from tests.rwkv_models.networks import random_network
 ONE_STAGE = r"""
 import sys, torch
 import rwkv_models.optimizer
+from rwkv_models import flat_adamw
 from rwkv_models.optimizer import Recipe, StepRefused, Trainer, loopback_process_group
 from tests.rwkv_models.networks import random_network, tokens
 
 rwkv_models.optimizer.PART = 10_000  # several parts, and tensors larger than one
 stage, dtype, offload = int(sys.argv[1]), getattr(torch, sys.argv[2]), sys.argv[3]
+if len(sys.argv) > 4:  # in Triton's interpreter, where there is no GPU
+    flat_adamw.PLACES = ("cpu", "cuda")
 device = "cuda" if torch.cuda.is_available() else "cpu"
 network = random_network(dtype=dtype).to(device)
 before = {k: v.clone() for k, v in network.state_dict().items()}

@@ -276,3 +276,20 @@ def multiply(W_p, x_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constex
         sum_MB = tl.maximum(sum_MB, 0.0, propagate_nan=tl.PropagateNan.ALL)
         sum_MB = sum_MB * sum_MB
     _store_rows(out_p + part * B * M, sum_MB, B, block, M, BM, BB)
+
+
+@triton.jit(do_not_specialize=["B"])
+def multiply_few(W_p, x_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
+    """out [S, 1, M] = x W in S parts, for W [K, M] and one x [K], of which most is 0: rows of W that meet a 0 are not read."""
+    STEPS: tl.constexpr = K // S // BK
+    tl.static_assert(STEPS * BK * S == K)
+    block, part = tl.program_id(0) // S, tl.program_id(0) % S
+    m, k = block * BM + tl.arange(0, BM), part * (K // S) + tl.arange(0, BK)
+    x_K = tl.load(x_p + k)
+    sum_KM = tl.zeros([BK, BM], tl.float32)
+    for i in tl.static_range(STEPS):
+        next_K = tl.load(x_p + (i + 1) * BK + k) if i + 1 < STEPS else x_K
+        w_KM = tl.load(W_p + (i * BK + k)[:, None] * M + m[None, :], mask=(x_K != 0)[:, None] & (m < M)[None, :], other=0.0)
+        sum_KM += w_KM.to(tl.float32) * x_K.to(tl.float32)[:, None]
+        x_K = next_K
+    tl.store(out_p + part * B * M + m, tl.sum(sum_KM, 0), mask=m < M)

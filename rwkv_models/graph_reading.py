@@ -80,7 +80,8 @@ class _Recording:
         else:
             self.lengths_B.copy_(lengths_B)
         with torch.no_grad():
-            _copy(self.entry, entry)
+            for mine, theirs in zip(_kinds(self.entry), _kinds(entry), strict=True):
+                torch._foreach_copy_(mine, theirs)
 
 
 class _Replay(torch.autograd.Function):
@@ -92,7 +93,7 @@ class _Replay(torch.autograd.Function):
         recording.run_forward()
         graphs.at += 1
         ctx.graphs, ctx.recording, ctx.at, ctx.T = graphs, recording, graphs.at, T
-        return recording.hidden[:, :T].clone(), *_clones(recording.out)
+        return recording.hidden[:, :T].clone(), *_copies(recording.out)
 
     @staticmethod
     @once_differentiable
@@ -109,7 +110,7 @@ class _Replay(torch.autograd.Function):
                 mine.zero_() if theirs is None else mine.copy_(theirs)
         recording.told = told
         recording.run_backward()
-        return None, None, None, *_clones(recording.dentry)
+        return None, None, None, *_copies(recording.dentry)
 
 
 class GraphReading:
@@ -117,11 +118,12 @@ class GraphReading:
 
     def __init__(self, network: nn.Module):
         self._network = network
-        self.at = 0  # counts forwards that may be followed by a backward
+        self.at = 0  # counts forwards, each of which writes over what the one before has kept for its backward
         self._forget()
 
     def _forget(self) -> None:
         self._recordings: OrderedDict[tuple, _Recording] = OrderedDict()
+        self._seen: set[tuple[int, int]] = set()
         self._addresses: list[int] | None = None
         self._leaves: list[tuple[dict, str, Tensor]] = []
         self._stream = self._pool = None
@@ -129,12 +131,13 @@ class GraphReading:
 
     def __call__(self, tokens_BT: Tensor, state: State, lengths_B: Tensor | None) -> tuple[Tensor, State] | None:
         """(hidden_BTC, new state) as `network.read` has them; None where that is to be called."""
-        B, T = tokens_BT.shape
+        (B, T), network = tokens_BT.shape, self._network
         learns = torch.is_grad_enabled()
+        if learns and (network.checkpoint_blocks or not any(t.requires_grad for t in state.tensors())):
+            return None
         length = next((length for length in LENGTHS if T <= length), None)
         if self._busy or self._broken or length is None or T < 2 or B * length > (MOST_LEARNT if learns else MOST_READ):
             return None
-        network = self._network
         if network.adapters.dropout.seed is not None and getattr(network.adapters.current, "dropout", 0):
             return None  # its masks are drawn on the host
         recording = self._recording(B, length, learns)
@@ -145,9 +148,8 @@ class GraphReading:
             hidden_BTC, *out = _Replay.apply(self, recording, T, *state.tensors())
         else:
             recording.run_forward()
-            if recording.learns:
-                self.at += 1
-            hidden_BTC, out = recording.hidden[:, :T].clone(), _clones(recording.out)
+            self.at += 1
+            hidden_BTC, out = recording.hidden[:, :T].clone(), _copies(recording.out)
         layers = len(state.wkv)
         return hidden_BTC, State(tuple(out[:layers]), tuple(out[layers : 2 * layers]), tuple(out[2 * layers :]))
 
@@ -161,6 +163,9 @@ class GraphReading:
         if found is not None:
             self._recordings.move_to_end((B, T, found.learns, current))
             return found
+        if not learns and (B, T) not in self._seen:  # a recording takes as long as some ten such forwards
+            self._seen.add((B, T))
+            return None
         while len(self._recordings) >= KEPT:
             self._recordings.popitem(last=False)
         try:
@@ -240,10 +245,13 @@ class GraphReading:
             self._busy = False
 
 
-def _clones(state: State) -> list[Tensor]:
-    return [t.clone() for t in state.tensors()]
+def _kinds(state: State) -> tuple[tuple[Tensor, ...], ...]:
+    return state.att_shift, state.ffn_shift, state.wkv
 
 
-def _copy(into: State, state: State) -> None:
-    for mine, theirs in zip((into.att_shift, into.ffn_shift, into.wkv), (state.att_shift, state.ffn_shift, state.wkv), strict=True):
-        torch._foreach_copy_(mine, [t.detach() for t in theirs])
+def _copies(state: State) -> list[Tensor]:
+    """Its tensors, in one new piece of memory a kind."""
+    copies = [kind[0].new_empty((len(kind), *kind[0].shape)).unbind(0) for kind in _kinds(state)]
+    for mine, theirs in zip(copies, _kinds(state), strict=True):
+        torch._foreach_copy_(mine, theirs)
+    return [t for kind in copies for t in kind]

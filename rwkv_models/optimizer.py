@@ -20,6 +20,7 @@ from rwkv_models import alone, flat_adamw, whole
 from rwkv_models.chunks import Backward, Batch, learn_chunks, learn_windows
 from rwkv_models.flat_adamw import FlatAdamW
 from rwkv_models.footprints import Footprints
+from rwkv_models.graph_reading import GraphReading
 from rwkv_models.loopback import build_no_operator
 from rwkv_models.null_space import NullSpace
 from rwkv_models.state import State
@@ -147,6 +148,7 @@ class Trainer:
         self._flat: FlatAdamW | None = None
         if flat_adamw.serves(recipe.zero_stage, dist.get_world_size(), offloads, trained):
             self._flat = FlatAdamW(self.engine.optimizer, self.engine.basic_optimizer, recipe.clip)
+            network.graphs = GraphReading(network) if not network.quantized else None
         elif recipe.zero_stage in (1, 2):
             # DeepSpeed would ask of each gradient whether it is finite, which takes half of a step's time on a GPU. The norm, which it
             # takes next and refuses alike, is not finite where one gradient is not.
@@ -164,6 +166,7 @@ class Trainer:
         The parameters keep their values; where ZeRO-3 had put them away, they are whole again, in new memory.
         """
         self.discard_gradients()
+        self.network.graphs = None
         with torch.no_grad():
             for p in self.network.parameters():
                 if hasattr(p, "ds_tensor"):

@@ -59,8 +59,9 @@ def _last(shift_BC: Tensor, x_BTC: Tensor, lengths_B: Tensor | None) -> Tensor:
         if x_BTC.shape[1] == 1:
             return x_BTC[:, 0]
         return x_BTC[:, -1].clone()  # not a view: a kept state would keep all T tokens alive
-    rows = torch.arange(x_BTC.shape[0], device=x_BTC.device)
-    return torch.where((lengths_B == 0).unsqueeze(1), shift_BC, x_BTC[rows, (lengths_B - 1).clamp(min=0)])
+    # gather, as the gradient of an index is a dozen kernels
+    last_BC = x_BTC.gather(1, (lengths_B - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, x_BTC.shape[2])).squeeze(1)
+    return torch.where((lengths_B == 0).unsqueeze(1), shift_BC, last_BC)
 
 
 class TimeMix(nn.Module):

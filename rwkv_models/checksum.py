@@ -19,30 +19,38 @@ try:
 except ImportError:  # torch's CUDA builds bring Triton along, others do not
     triton = None
 
-BLOCK, PROGRAMS = 1024, 1024
+BLOCK, STEPS = 1024, 64
+"""Words that a program takes at once, and how often."""
 
 
 def serves(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether all lie on a GPU and Triton is there."""
-    return triton is not None and all(t.is_cuda for t in tensors.values())
+    """Whether all lie on one GPU and Triton is there."""
+    devices = {t.device for t in tensors.values()}
+    return triton is not None and len(devices) == 1 and next(iter(devices)).type == "cuda"
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256, in hexadecimal, over the names, types and shapes in name order, and two 64-bit sums over the bytes of each."""
     sha, ordered = hashlib.sha256(), sorted(tensors.items())
-    sums = torch.stack([_sums(t.detach()) for _, t in ordered]).cpu()
-    for (name, t), pair in zip(ordered, sums, strict=True):
-        sha.update(f"{name} {t.dtype} {tuple(t.shape)} {pair[0]} {pair[1]}\n".encode())
+    for (name, t), (once, twice) in zip(ordered, sums([t for _, t in ordered]).tolist(), strict=True):
+        sha.update(f"{name} {t.dtype} {tuple(t.shape)} {once} {twice}\n".encode())
     return sha.hexdigest()
 
 
-def _sums(x: Tensor) -> Tensor:
-    raw = x.contiguous().reshape(-1).view(torch.uint8)
+def sums(tensors: list[Tensor]) -> Tensor:
+    """The two sums of each [len(tensors), 2], as int64 in host memory; tensors of no element have 0."""
+    words = [_words(t) for t in tensors]  # kept until the kernel is done
+    firsts = [range(0, w.numel(), BLOCK * STEPS) for w in words]
+    pieces = torch.tensor([(w.data_ptr(), w.numel(), first) for w, own in zip(words, firsts, strict=True) for first in own])
+    pieces = pieces.to(words[0].device)
+    found = torch.empty(len(pieces), 2, dtype=torch.int64, device=pieces.device)
+    launch(word_sums, (len(pieces),), pieces, found, BLOCK=BLOCK, STEPS=STEPS)
+    of = torch.repeat_interleave(torch.tensor([len(own) for own in firsts]))
+    return torch.zeros(len(words), 2, dtype=torch.int64).index_add_(0, of, found.cpu())
+
+
+def _words(x: Tensor) -> Tensor:
+    """Its bytes as words of 32 bits, filled up with zeros."""
+    raw = x.detach().contiguous().view(-1).view(torch.uint8)
     odd = -raw.numel() % 4
-    words = plain((torch.nn.functional.pad(raw, (0, odd)) if odd else raw).view(torch.int32))
-    n = words.numel()
-    steps = triton.next_power_of_2(triton.cdiv(n, BLOCK * PROGRAMS)) if n else 1
-    sums = torch.zeros(triton.cdiv(n, BLOCK * steps), 2, dtype=torch.int64, device=x.device)
-    if n:
-        launch(word_sums, (len(sums),), words, sums, n, BLOCK=BLOCK, STEPS=steps)
-    return sums.sum(0)
+    return plain(torch.nn.functional.pad(raw, (0, odd)) if odd else raw).view(torch.int32)

@@ -1,4 +1,4 @@
-"""Two 64-bit sums over the words of a tensor, as a Triton kernel. rwkv_models/checksum.py starts it."""
+"""Two 64-bit sums over the words of each of many tensors, as one Triton kernel. rwkv_models/checksum.py starts it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ def _mixed(z):
 
 
 @triton.jit
-def word_sums(x_p, sums_p, n, BLOCK: tl.constexpr, STEPS: tl.constexpr):
-    """sums [programs, 2]: each word with its place, mixed, once and once more; added up modulo 2^64, in which order does not matter."""
+def word_sums(pieces_p, sums_p, BLOCK: tl.constexpr, STEPS: tl.constexpr):
+    """sums [programs, 2]: each word with its place, mixed, once and once more; added up modulo 2^64, in which order does not matter.
+
+    pieces [programs, 3]: the address of a tensor, its words, and the first of them that is the program's.
+    """
+    piece_p = pieces_p + tl.program_id(0) * 3
+    x_p = tl.load(piece_p).to(tl.pointer_type(tl.int32))
+    n, start = tl.load(piece_p + 1), tl.load(piece_p + 2)
     once, twice = tl.zeros([BLOCK], tl.uint64), tl.zeros([BLOCK], tl.uint64)
     for step in range(STEPS):
-        i = (tl.program_id(0).to(tl.int64) * STEPS + step) * BLOCK + tl.arange(0, BLOCK)
+        i = start + step * BLOCK + tl.arange(0, BLOCK)
         exists = i < n
         word = tl.load(x_p + i, mask=exists, other=0).to(tl.uint64) & 0xFFFFFFFF
         z = _mixed(word + (i + 1).to(tl.uint64) * 0x9E3779B97F4A7C15)

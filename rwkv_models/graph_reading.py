@@ -1,15 +1,16 @@
-"""Reading and learning as CUDA graphs: what `network(tokens, state, lengths, head="none")` computes, and its backward, each one launch.
+"""Reading and learning as CUDA graphs: a batch's forward, or its forward, loss and backward, as one launch.
 
-At batch 1 a short lesson has some four thousand kernels, which the host takes longer to start than the card to run. So the forward and the
-backward are recorded, once for each number of rows and each of a few lengths; a batch is filled up to the next such length with tokens that
-leave the state as it is and have no gradient (`lengths_B` says which). Recorded kernels read the network's own parameters where they lie and
-add to the gradients where these lie (rwkv_models/flat_adamw.py): a step, a rollback or a checkpoint may write there at any time. Only where a
-tensor has moved, all is recorded afresh.
+At batch 1 a short lesson has some three thousand kernels, which the host takes longer to start than the card to run. So they are recorded,
+once for each number of rows and each of a few lengths; a batch is filled up to the next such length with tokens that leave the state as it is
+and have no loss. Recorded kernels read the network's own parameters where they lie and add to the gradients where these lie
+(rwkv_models/flat_adamw.py): a step, a rollback or a checkpoint may write there at any time. Only where a tensor has moved, all is recorded afresh.
 
-Recordings share one piece of memory, as only one is in use at a time, from its forward to its backward. It is as large as the largest of them
-wants: at 2.9B some 7 MB a token.
+What nothing in the backward waits for, the gradients of matrices, and what little keeps the card busy, the low-rank pairs, is recorded on
+streams of its own, so that it runs beside the rest.
 
-Shape letters: B batch, T time, C channels, H heads, N size of a head.
+Recordings share one piece of memory, as only one runs at a time. It is as large as the largest of them wants: at 2.9B some 10 MB a token.
+
+Shape letters: B batch, T time, C channels.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
+from rwkv_models.batch import Batch
+from rwkv_models.linear import Linear
+from rwkv_models.objectives import every_loss
 from rwkv_models.state import State
 
 log = logging.getLogger("ouroboros.graphs")
 
-LENGTHS = (16, 32, 64, 128, 256, 384, 512)
+LENGTHS = (16, 32, 64, 128, 192, 256, 384, 512)
 MOST_LEARNT, MOST_READ = 1024, 2048
 """Tokens of a batch, with and without gradients. Longer ones keep the card busy by themselves."""
 KEPT = 16
@@ -35,82 +38,68 @@ KEPT = 16
 
 
 class _Recording:
-    """The forward of one size of batch and, where `learns`, the backward: functions without arguments on tensors that stay."""
+    """What is recorded of one size of batch: functions without arguments, on tensors that stay where they are."""
 
-    def __init__(self, network: nn.Module, B: int, T: int, learns: bool):
+    def __init__(self, network: nn.Module, B: int, T: int):
         like = next(network.emb.parameters())
         self.tokens_BT = torch.zeros(B, T, dtype=torch.int64, device=like.device)
         self.lengths_B = torch.full((B,), T, dtype=torch.int64, device=like.device)
         self.entry = network.zero_state(B)
-        self.learns = learns
-        if learns:
-            self.entry = self.entry.leaf()
         self._network = network
-        self.run_forward: Callable[[], None] = self.forward
-        self.run_backward: Callable[[], None] = self.backward
+        self.run: Callable[[], None] = self.launch
 
-    def forward(self) -> None:
-        """Fill `hidden` and `out`."""
-        with torch.set_grad_enabled(self.learns):
-            hidden_BTC, out = self._network.read(self.tokens_BT, self.entry, self.lengths_B)
-        self.hidden, self.out = hidden_BTC.detach(), out.detach()
-        if self.learns:
-            self._graph = [hidden_BTC, *out.tensors()]
-
-    def backward(self) -> None:
-        """Add to the gradients of the parameters, and fill that of the entry."""
-        for t in self.entry.tensors():
-            t.grad = None
-        torch.autograd.backward(self._graph, [self.dhidden, *self.dout.tensors()])
-        self.dentry = self.entry.gradient()
-        self._graph = None
-
-    def make_room(self) -> None:
-        """Memory for the gradients that come from outside; zeros."""
-        self.dhidden, self.dout = torch.zeros_like(self.hidden), self.out.map(torch.zeros_like)
-        self.told = False
-        """Whether `dout` is other than zeros."""
+    def launch(self) -> None:
+        """Fill `hidden_BTC` and `out`."""
+        with torch.no_grad():
+            self.hidden_BTC, self.out = self._network.read(self.tokens_BT, self.entry, self.lengths_B)
 
     def fill(self, tokens_BT: Tensor, entry: State, lengths_B: Tensor | None) -> None:
-        """The inputs of the next forward."""
+        """The inputs of the next run."""
         T = tokens_BT.shape[1]
         self.tokens_BT[:, :T].copy_(tokens_BT)
         if lengths_B is None:
             self.lengths_B.fill_(T)
         else:
             self.lengths_B.copy_(lengths_B)
+        _copy(self.entry, entry)
+
+
+class _Lesson(_Recording):
+    """The same, its loss, and the gradients: of parameters added to where they lie, of the entry state in `dentry`."""
+
+    def __init__(self, network: nn.Module, B: int, T: int, handed_on: bool, leaves: list[Tensor], gradients: list[Tensor]):
+        """handed_on: a gradient of the state after the batch comes from outside, `dout`. `leaves` are the parameters whose gradients are
+        fresh tensors each time, and `gradients` where these are to be added."""
+        super().__init__(network, B, T)
+        self.targets_BT = torch.zeros_like(self.tokens_BT)
+        self.weights_BT = torch.zeros(B, T, dtype=self.entry.wkv[0].dtype, device=self.tokens_BT.device)
+        self.dout = self.entry.map(torch.zeros_like) if handed_on else None
+        self._leaves, self._gradients = leaves, gradients
+
+    def launch(self) -> None:
+        """Fill `loss`, `out` and `dentry`."""
+        entry = self.entry.leaf()
+        for leaf in self._leaves:
+            leaf.grad = None
+        with torch.enable_grad():
+            hidden_BTC, out = self._network.read(self.tokens_BT, entry, self.lengths_B)
+            loss = every_loss(self._network, hidden_BTC, self.targets_BT, self.weights_BT)
+            towards = [] if self.dout is None else list(zip(out.tensors(), self.dout.tensors(), strict=True))
+            torch.autograd.backward([loss, *(t for t, _ in towards)], [None, *(d for _, d in towards)])
         with torch.no_grad():
-            for mine, theirs in zip(_kinds(self.entry), _kinds(entry), strict=True):
-                torch._foreach_copy_(mine, theirs)
+            found = [(leaf.grad, gradient) for leaf, gradient in zip(self._leaves, self._gradients, strict=True) if leaf.grad is not None]
+            if found:
+                torch._foreach_add_([gradient for _, gradient in found], [fresh for fresh, _ in found])
+        self.loss, self.out, self.dentry = loss.detach(), out.detach(), entry.gradient()
 
-
-class _Replay(torch.autograd.Function):
-    """A recording as a function of the entry state, for autograd."""
-
-    @staticmethod
-    def forward(ctx, graphs: GraphReading, recording: _Recording, T: int, *entry: Tensor):
-        ctx.set_materialize_grads(False)
-        recording.run_forward()
-        graphs.at += 1
-        ctx.graphs, ctx.recording, ctx.at, ctx.T = graphs, recording, graphs.at, T
-        return recording.hidden[:, :T].clone(), *_copies(recording.out)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, dhidden_BTC: Tensor | None, *dout: Tensor | None):
-        recording = ctx.recording
-        if ctx.at != ctx.graphs.at:
-            raise RuntimeError("another batch was read before the gradient of this one was taken: its activations are gone")
-        recording.dhidden.zero_()
-        if dhidden_BTC is not None:
-            recording.dhidden[:, : ctx.T].copy_(dhidden_BTC)
-        told = any(d is not None for d in dout)
-        if told or recording.told:
-            for mine, theirs in zip(recording.dout.tensors(), dout, strict=True):
-                mine.zero_() if theirs is None else mine.copy_(theirs)
-        recording.told = told
-        recording.run_backward()
-        return None, None, None, *_copies(recording.dentry)
+    def fill_lesson(self, batch: Batch, entry: State, dout: State | None) -> None:
+        """The inputs of the next run."""
+        self.fill(batch.inputs_BT, entry, batch.lengths_B)
+        self.targets_BT[:, : batch.length].copy_(batch.targets_BT)
+        self.weights_BT.zero_()
+        self.weights_BT[:, : batch.length].copy_(batch.weights_BT)
+        if dout is not None:
+            _copy(self.dout, dout)
 
 
 class GraphReading:
@@ -118,59 +107,61 @@ class GraphReading:
 
     def __init__(self, network: nn.Module):
         self._network = network
-        self.at = 0  # counts forwards, each of which writes over what the one before has kept for its backward
+        self._busy = self._broken = False
         self._forget()
 
     def _forget(self) -> None:
         self._recordings: OrderedDict[tuple, _Recording] = OrderedDict()
-        self._seen: set[tuple[int, int]] = set()
-        self._addresses: list[int] | None = None
-        self._leaves: list[tuple[dict, str, Tensor]] = []
-        self._stream = self._pool = None
-        self._busy = self._broken = False
+        self._seen: set[tuple] = set()
+        self._addresses: list[int] = []
+        self._own: list[tuple[dict, str, Tensor]] = []  # where modules have their parameters, and what stands in for each
+        self._fresh: tuple[list[Tensor], list[Tensor]] = [], []
+        self._streams: tuple[torch.cuda.Stream, ...] = ()
+        self._pool = None
 
     def __call__(self, tokens_BT: Tensor, state: State, lengths_B: Tensor | None) -> tuple[Tensor, State] | None:
-        """(hidden_BTC, new state) as `network.read` has them; None where that is to be called."""
-        (B, T), network = tokens_BT.shape, self._network
-        learns = torch.is_grad_enabled()
-        if learns and (network.checkpoint_blocks or not any(t.requires_grad for t in state.tensors())):
+        """(hidden_BTC, new state) as `network.read` has them, without history; None where that is to be called."""
+        if torch.is_grad_enabled() or self._busy or tokens_BT.shape[1] < 2:
             return None
-        length = next((length for length in LENGTHS if T <= length), None)
-        if self._busy or self._broken or length is None or T < 2 or B * length > (MOST_LEARNT if learns else MOST_READ):
-            return None
-        if network.adapters.dropout.seed is not None and getattr(network.adapters.current, "dropout", 0):
-            return None  # its masks are drawn on the host
-        recording = self._recording(B, length, learns)
+        recording = self._recording(tokens_BT.shape, MOST_READ, "read")
         if recording is None:
             return None
         recording.fill(tokens_BT, state, lengths_B)
-        if learns:
-            hidden_BTC, *out = _Replay.apply(self, recording, T, *state.tensors())
-        else:
-            recording.run_forward()
-            self.at += 1
-            hidden_BTC, out = recording.hidden[:, :T].clone(), _copies(recording.out)
-        layers = len(state.wkv)
-        return hidden_BTC, State(tuple(out[:layers]), tuple(out[layers : 2 * layers]), tuple(out[2 * layers :]))
+        recording.run()
+        return recording.hidden_BTC[:, : tokens_BT.shape[1]].clone(), _copied(recording.out)
 
-    def _recording(self, B: int, T: int, learns: bool) -> _Recording | None:
-        addresses = [p.data_ptr() for p in self._network.parameters()]
-        if addresses != self._addresses:
+    @torch.no_grad()
+    def learn(self, batch: Batch, entry: State, dout: State | None) -> tuple[Tensor, State, State] | None:
+        """Add the gradient of a batch's likelihood, and of what `dout` is the gradient of, the state after it; (loss, that state, the
+        gradient of the entry). None, and nothing done, where the network must do it itself."""
+        plain = not batch.unlikely and batch.old_BTV is None and not self._network.checkpoint_blocks
+        recording = self._recording(batch.inputs_BT.shape, MOST_LEARNT, "learn" if dout is None else "learn on") if plain else None
+        if recording is None:
+            return None
+        recording.fill_lesson(batch, entry, dout)
+        recording.run()
+        return recording.loss.clone(), _copied(recording.out), _copied(recording.dentry)
+
+    def _recording(self, size: torch.Size, most: int, kind: str) -> _Recording | None:
+        (B, T), adapters = size, self._network.adapters
+        T = next((length for length in LENGTHS if T <= length), most + 1)
+        dropping = adapters.dropout.seed is not None and getattr(adapters.current, "dropout", 0)  # by masks that the host draws
+        if self._broken or dropping or B * T > most:
+            return None
+        if self._addresses != [parameters[name].data_ptr() for parameters, name, _ in self._own]:
             self._forget()
-            self._addresses = addresses
-        current = self._network.adapters.active
-        found = self._recordings.get((B, T, True, current)) or self._recordings.get((B, T, learns, current))
-        if found is not None:
-            self._recordings.move_to_end((B, T, found.learns, current))
-            return found
-        if not learns and (B, T) not in self._seen:  # a recording takes as long as some ten such forwards
-            self._seen.add((B, T))
+        key = (B, T, kind)
+        if key in self._recordings:
+            self._recordings.move_to_end(key)
+            return self._recordings[key]
+        if kind == "read" and key not in self._seen:  # to record takes as long as some ten such readings
+            self._seen.add(key)
             return None
         while len(self._recordings) >= KEPT:
             self._recordings.popitem(last=False)
         try:
-            with torch.inference_mode(False):
-                self._recordings[B, T, learns, current] = self._record(B, T, learns)
+            with torch.inference_mode(False), self._as_leaves():
+                self._recordings[key] = self._record(B, T, kind)
         except Exception as error:  # CUDA's own among them, of which torch makes no class
             self._forget()
             self._broken = True
@@ -178,80 +169,95 @@ class GraphReading:
                 torch.cuda.empty_cache()
             log.warning("graphs=off reason=%s: lessons go on with one launch a kernel", str(error).partition("\n")[0])
             return None
-        return self._recordings[B, T, learns, current]
+        log.info("graphs=%d rows=%d length=%d what=%s", len(self._recordings), B, T, kind)
+        return self._recordings[key]
 
-    def _record(self, B: int, T: int, learns: bool) -> _Recording:
-        recording = _Recording(self._network, B, T, learns)
-        with self._as_leaves():
-            on_gpu = recording.tokens_BT.is_cuda
-            if on_gpu and self._stream is None:
-                self._stream, self._pool = torch.cuda.Stream(recording.tokens_BT.device), torch.cuda.graph_pool_handle()
-            recording.forward()  # once without a graph: compiles kernels, and gives libraries their memory; the gradients added are zeros
-            if learns:
-                recording.make_room()
-                recording.backward()
-            if on_gpu:
-                torch.cuda.current_stream().synchronize()
-                recording.run_forward = self._graph(recording.forward)
-                if learns:
-                    recording.make_room()
-                    recording.run_backward = self._graph(recording.backward)
-            elif learns:
-                recording.run_forward, recording.run_backward = self._inside(recording.forward), self._inside(recording.backward)
-        log.info("graphs=%d rows=%d length=%d learns=%s", len(self._recordings) + 1, B, T, learns)
-        return recording
-
-    def _inside(self, function: Callable[[], None]) -> Callable[[], None]:
-        """On a CPU: the function itself, as it was recorded."""
-        def run() -> None:
-            with self._as_leaves(), torch.inference_mode(False):
-                function()
-        return run
-
-    def _graph(self, launch: Callable[[], None]) -> Callable[[], None]:
-        graph = torch.cuda.CUDAGraph()
-        self._stream.wait_stream(torch.cuda.current_stream())
+    def _record(self, B: int, T: int, kind: str) -> _Recording:
+        recording = _Recording(self._network, B, T) if kind == "read" else _Lesson(self._network, B, T, kind == "learn on", *self._fresh)
+        recording.launch()  # once as it is: compiles kernels, and gives libraries their memory; the gradients that it adds are zeros
+        self._join()
+        if not recording.tokens_BT.is_cuda:
+            recording.run = self._inside(recording.launch)
+            return recording
+        graph, stream = torch.cuda.CUDAGraph(), self._streams[0]
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        torch.cuda.current_stream().synchronize()
+        stream.wait_stream(torch.cuda.current_stream())
         # Not torch.cuda.graph, which would give the memory that training keeps for its next step back to the card.
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(stream):
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
-                launch()
+                recording.launch()
+                self._join()
             finally:
                 graph.capture_end()
-        torch.cuda.current_stream().wait_stream(self._stream)
-        return graph.replay
+        torch.cuda.current_stream().wait_stream(stream)
+        recording.run = graph.replay
+        return recording
+
+    def _join(self) -> None:
+        """The present stream waits for what was started aside."""
+        for aside in self._streams[1:]:
+            torch.cuda.current_stream().wait_stream(aside)
+
+    def _inside(self, launch: Callable[[], None]) -> Callable[[], None]:
+        """Where there are no graphs: the function itself, as it would be recorded."""
+        def run() -> None:
+            with self._as_leaves(), torch.inference_mode(False):
+                launch()
+        return run
 
     @contextmanager
     def _as_leaves(self) -> Iterator[None]:
-        """Inside, modules hold detached copies of their parameters, in the same memory and with the same gradients: what autograd keeps with
-        a parameter belongs to the stream on which it was used first, and those of the network are used on another."""
-        if not self._leaves:
-            for module in self._network.modules():
-                for name, p in module._parameters.items():
-                    if p is not None:
-                        leaf = p.detach().requires_grad_(p.requires_grad)
-                        if p.requires_grad:
-                            leaf.grad, leaf.gathered = p.grad, True
-                        self._leaves.append((module._parameters, name, leaf))
-        own = [parameters[name] for parameters, name, _ in self._leaves]
+        """Inside, modules hold detached copies of their parameters, in the same memory: what autograd keeps with a parameter belongs to the
+        stream on which it was used first, and those of the network are used on another."""
+        if not self._own:
+            self._stand_in()
+        own = [parameters[name] for parameters, name, _ in self._own]
         self._busy = True
         try:
-            for parameters, name, leaf in self._leaves:
+            for parameters, name, leaf in self._own:
                 parameters[name] = leaf
+            for block in self._network.blocks:
+                block.att.aside = self._streams[2] if self._streams else None
             yield
         finally:
-            for (parameters, name, _), p in zip(self._leaves, own, strict=True):
+            for (parameters, name, _), p in zip(self._own, own, strict=True):
                 parameters[name] = p
+            for block in self._network.blocks:
+                block.att.aside = None
             self._busy = False
+
+    def _stand_in(self) -> None:
+        device = self._network.emb.weight.device
+        if device.type == "cuda":
+            self._streams = tuple(torch.cuda.Stream(device) for _ in range(3))
+        leaves, gradients = self._fresh
+        for module in self._network.modules():
+            for name, p in module._parameters.items():
+                if p is None:
+                    continue
+                leaf = p.detach().requires_grad_(p.requires_grad)
+                if p.requires_grad and isinstance(module, Linear):
+                    leaf.grad, leaf.gathered, leaf.aside = p.grad, True, self._streams[1] if self._streams else None
+                elif p.requires_grad:
+                    leaves.append(leaf)
+                    gradients.append(p.grad)
+                self._own.append((module._parameters, name, leaf))
+                self._addresses.append(p.data_ptr())
 
 
 def _kinds(state: State) -> tuple[tuple[Tensor, ...], ...]:
     return state.att_shift, state.ffn_shift, state.wkv
 
 
-def _copies(state: State) -> list[Tensor]:
-    """Its tensors, in one new piece of memory a kind."""
-    copies = [kind[0].new_empty((len(kind), *kind[0].shape)).unbind(0) for kind in _kinds(state)]
-    for mine, theirs in zip(copies, _kinds(state), strict=True):
+def _copy(into: State, state: State) -> None:
+    for mine, theirs in zip(_kinds(into), _kinds(state), strict=True):
         torch._foreach_copy_(mine, theirs)
-    return [t for kind in copies for t in kind]
+
+
+def _copied(state: State) -> State:
+    """The same, in one new piece of memory a kind."""
+    copies = State(*(kind[0].new_empty((len(kind), *kind[0].shape)).unbind(0) for kind in _kinds(state)))
+    _copy(copies, state)
+    return copies

@@ -5,19 +5,36 @@ Shape letters: I inputs, O outputs; leading dimensions are free.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
+@contextmanager
+def aside(stream: torch.cuda.Stream | None, *used: Tensor) -> Iterator[None]:
+    """Inside, kernels are started on that stream, after what was started before; `used` are tensors of the present stream. None: nothing."""
+    if stream is None:
+        yield
+        return
+    stream.wait_stream(torch.cuda.current_stream())
+    for t in used:
+        t.record_stream(stream)
+    with torch.cuda.stream(stream):
+        yield
+
+
 class _Gathering(torch.autograd.Function):
-    """x W^T, the gradient of W being added by the product that makes it: no tensor of W's size between the two."""
+    """x W^T, the gradient of W being added by the product that makes it: no tensor of W's size between the two. On the stream `W.aside`, if
+    there is such a one."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight_OI: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight_OI)
-        ctx.gradient_OI = weight_OI.grad
+        ctx.gradient_OI, ctx.stream = weight_OI.grad, getattr(weight_OI, "aside", None)
         return F.linear(x, weight_OI)
 
     @staticmethod
@@ -25,7 +42,8 @@ class _Gathering(torch.autograd.Function):
     def backward(ctx, dy: Tensor) -> tuple[Tensor, None]:
         x, weight_OI = ctx.saved_tensors
         dy = dy.contiguous()
-        ctx.gradient_OI.addmm_(dy.flatten(0, -2).T, x.flatten(0, -2))
+        with aside(ctx.stream, x, dy):
+            ctx.gradient_OI.addmm_(dy.flatten(0, -2).T, x.flatten(0, -2))
         return dy @ weight_OI, None
 
 

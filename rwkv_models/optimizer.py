@@ -190,7 +190,8 @@ class Trainer:
     def backward(self, objective: Tensor) -> None:
         """Add the gradient of a scalar to what was gathered since the last step."""
         if self._flat is not None:
-            objective.backward()
+            if objective.requires_grad:  # else a recording has taken it
+                objective.backward()
             return
         if self.recipe.zero_stage == 2:  # which fails where no trained parameter takes part, as in all chunks but one of a state's tuning
             objective = objective + 0 * self._smallest.sum().to(objective.dtype)

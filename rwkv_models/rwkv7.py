@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rwkv_models.adapters import Adapters
-from rwkv_models.linear import Linear
+from rwkv_models.linear import Linear, aside
 from rwkv_models.pause import pausing
 from rwkv_models.pointwise import implementation
 from rwkv_models.state import State
@@ -53,15 +53,29 @@ class Shape:
         return self.channels // self.head_size
 
 
-def _last(shift_BC: Tensor, x_BTC: Tensor, lengths_B: Tensor | None) -> Tensor:
-    """The last token read [B, C]: of row i token lengths[i] - 1, or what came before where a row has none."""
-    if lengths_B is None:
+@dataclass(frozen=True)
+class _Padding:
+    """Where rows end: `keep_BT1` is 1 before that, `last_B11` the place of the last token, `none_B1` whether a row has none."""
+
+    keep_BT1: Tensor
+    last_B11: Tensor
+    none_B1: Tensor
+
+    @classmethod
+    def of(cls, lengths_B: Tensor, T: int, dtype: torch.dtype) -> _Padding:
+        keep_BT = torch.arange(T, device=lengths_B.device) < lengths_B.unsqueeze(1)
+        return cls(keep_BT.unsqueeze(2).to(dtype), (lengths_B - 1).clamp(min=0).view(-1, 1, 1), (lengths_B == 0).unsqueeze(1))
+
+
+def _last(shift_BC: Tensor, x_BTC: Tensor, padding: _Padding | None) -> Tensor:
+    """The last token read [B, C], or what came before where a row has none."""
+    if padding is None:
         if x_BTC.shape[1] == 1:
             return x_BTC[:, 0]
         return x_BTC[:, -1].clone()  # not a view: a kept state would keep all T tokens alive
     # gather, as the gradient of an index is a dozen kernels
-    last_BC = x_BTC.gather(1, (lengths_B - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, x_BTC.shape[2])).squeeze(1)
-    return torch.where((lengths_B == 0).unsqueeze(1), shift_BC, last_BC)
+    last_BC = x_BTC.gather(1, padding.last_B11.expand(-1, 1, x_BTC.shape[2])).squeeze(1)
+    return torch.where(padding.none_B1, shift_BC, last_BC)
 
 
 class TimeMix(nn.Module):
@@ -80,27 +94,38 @@ class TimeMix(nn.Module):
         self.r_k = nn.Parameter(torch.zeros(shape.heads, N))
         self.receptance, self.key, self.value, self.output = (Linear(C, C) for _ in range(4))
         self.ln_x = nn.GroupNorm(shape.heads, C, eps=GROUP_NORM_EPS)
+        self.aside: torch.cuda.Stream | None = None  # where low ranks are computed, while a graph is recorded
         self.register_parameter("time_state", None)  # [H, N, N] under state tuning: see adapters.TimeState
 
-    def forward(self, x_BTC, shift_BC, v_first_BTC, wkv_BHNN, lengths_B, keep_BT1):
+    def forward(self, x_BTC, shift_BC, v_first_BTC, wkv_BHNN, padding):
         """Returns (y_BTC, last x_BC, v_first_BTC, new wkv_BHNN)."""
         B, T, C = x_BTC.shape
         H, N = self.heads, self.head_size
         between = implementation(x_BTC, N)
         mixes = torch.cat((self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g)).view(6, C)
         xr, xw, xk, xv, xa, xg = between.shift_mix(x_BTC, shift_BC, mixes)
-        r, k, v = self.receptance(xr), self.key(xk), self.value(xv)
-        w = torch.tanh(xw @ self.w1) @ self.w2
-        a = (xa @ self.a1) @ self.a2
-        g = torch.sigmoid(xg @ self.g1) @ self.g2
         first = self.layer == 0
-        towards, v0 = (None, None) if first else ((xv @ self.v1) @ self.v2, self.v0)
+        with aside(self.aside, xw, xa, xg, xv):
+            w = torch.tanh(xw @ self.w1) @ self.w2
+            a = (xa @ self.a1) @ self.a2
+            g = torch.sigmoid(xg @ self.g1) @ self.g2
+            towards, v0 = (None, None) if first else ((xv @ self.v1) @ self.v2, self.v0)
+        r, k, v = self.receptance(xr), self.key(xk), self.value(xv)
+        if self.aside is not None:
+            self._join(w, a, g, *(() if first else (towards,)))
         decay, key, value, erase, write = between.prepare(
-            k, v, w, a, towards, None if first else v_first_BTC, keep_BT1, self.w0, self.a0, v0, self.k_k, self.k_a, H, wkv_BHNN.dtype)
+            k, v, w, a, towards, None if first else v_first_BTC, padding and padding.keep_BT1, self.w0, self.a0, v0, self.k_k, self.k_a, H, wkv_BHNN.dtype)
         heads = lambda x_BTC: x_BTC.view(B, T, H, N)  # noqa: E731
         y, wkv_BHNN = wkv7(heads(r), heads(decay), heads(key), heads(value), heads(erase), heads(write), wkv_BHNN)
         out = between.finish(y.reshape(B, T, C), r, key, value, g, self.ln_x.weight, self.ln_x.bias, self.r_k, self.ln_x.eps)
-        return self.output(out), _last(shift_BC, x_BTC, lengths_B), v if first else v_first_BTC, wkv_BHNN
+        return self.output(out), _last(shift_BC, x_BTC, padding), v if first else v_first_BTC, wkv_BHNN
+
+    def _join(self, *made: Tensor) -> None:
+        """The present stream waits for what was made aside."""
+        main = torch.cuda.current_stream()
+        main.wait_stream(self.aside)
+        for t in made:
+            t.record_stream(main)
 
 
 class ChannelMix(nn.Module):
@@ -113,11 +138,11 @@ class ChannelMix(nn.Module):
         self.value = Linear(shape.ffn, shape.channels)
         self.head_size = shape.head_size
 
-    def forward(self, x_BTC, shift_BC, lengths_B):
+    def forward(self, x_BTC, shift_BC, padding):
         """Returns (y_BTC, last x_BC)."""
         between = implementation(x_BTC, self.head_size)
         (mixed,) = between.shift_mix(x_BTC, shift_BC, self.x_k.view(1, -1))
-        return self.value(between.squared_relu(self.key(mixed))), _last(shift_BC, x_BTC, lengths_B)
+        return self.value(between.squared_relu(self.key(mixed))), _last(shift_BC, x_BTC, padding)
 
 
 class Block(nn.Module):
@@ -132,14 +157,14 @@ class Block(nn.Module):
         self.ln1, self.ln2 = nn.LayerNorm(C), nn.LayerNorm(C)
         self.att, self.ffn = TimeMix(shape, layer), ChannelMix(shape)
 
-    def forward(self, x_BTC, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC, lengths_B, keep_BT1):
+    def forward(self, x_BTC, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC, padding):
         """Returns (x_BTC, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC)."""
         if self.layer == 0:
             x_BTC = self.ln0(x_BTC)
         y, att_shift_BC, v_first_BTC, wkv_BHNN = self.att(
-            self.ln1(x_BTC), att_shift_BC, v_first_BTC, wkv_BHNN, lengths_B, keep_BT1)
+            self.ln1(x_BTC), att_shift_BC, v_first_BTC, wkv_BHNN, padding)
         x_BTC = x_BTC + y
-        y, ffn_shift_BC = self.ffn(self.ln2(x_BTC), ffn_shift_BC, lengths_B)
+        y, ffn_shift_BC = self.ffn(self.ln2(x_BTC), ffn_shift_BC, padding)
         return x_BTC + y, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC
 
 
@@ -212,16 +237,13 @@ class RWKV7(nn.Module):
 
     def read(self, tokens_BT: Tensor, state: State, lengths_B: Tensor | None) -> tuple[Tensor, State]:
         """`forward` without the head, and one kernel after another: (normalised hidden vectors [B, T, C], new state)."""
-        T = tokens_BT.shape[1]
         x_BTC, v_first = self.emb(tokens_BT), None
-        keep_BT1 = None
-        if lengths_B is not None:
-            keep_BT1 = (torch.arange(T, device=tokens_BT.device) < lengths_B.unsqueeze(1)).unsqueeze(2).to(x_BTC.dtype)
+        padding = None if lengths_B is None else _Padding.of(lengths_B, tokens_BT.shape[1], x_BTC.dtype)
         new, again = [], self.checkpoint_blocks and torch.is_grad_enabled()
         for block, *layer_state in zip(self.blocks, state.att_shift, state.ffn_shift, state.wkv, strict=True):
             if self.pause is not None:
                 x_BTC = pausing(x_BTC, self.pause)
-            arguments = (x_BTC, *layer_state, v_first, lengths_B, keep_BT1)
+            arguments = (x_BTC, *layer_state, v_first, padding)
             x_BTC, *layer_state, v_first = self._again_in_backward(block, arguments) if again else block(*arguments)
             new.append(layer_state)
         return self.ln_out(x_BTC), State(*(tuple(kind) for kind in zip(*new, strict=True)))

@@ -16,7 +16,7 @@ def some(n=5000, dtype=torch.bfloat16):
     return {"a": torch.randn(n, generator=torch.Generator().manual_seed(0)).to(DEVICE, dtype), "b": torch.zeros(3, 1, device=DEVICE, dtype=dtype)}
 
 
-@pytest.mark.parametrize(("n", "dtype"), [(1, torch.bfloat16), (1023, torch.bfloat16), (5000, torch.float32)])
+@pytest.mark.parametrize(("n", "dtype"), [(1, torch.bfloat16), (1023, torch.bfloat16), (5000, torch.float32), (70_000, torch.float32)])
 def test_sums_are_those_of_the_definition(n, dtype):
     x = some(n, dtype)["a"]
     raw = x.cpu().view(torch.uint8).numpy().tobytes()
@@ -29,7 +29,8 @@ def test_sums_are_those_of_the_definition(n, dtype):
 
     each = [mixed((int(w) + i * 0x9E3779B97F4A7C15) % 2**64) for i, w in enumerate(words, 1)]
     once, twice = sum(each) % 2**64, sum(mixed((z + 0xD1B54A32D192ED03) % 2**64) for z in each) % 2**64
-    assert [int(s) % 2**64 for s in checksum._sums(x)] == [once, twice]
+    of_another, of_it = checksum.sums([torch.ones(5, device=DEVICE), x]).tolist()
+    assert [s % 2**64 for s in of_it] == [once, twice] and of_another != of_it
 
 
 def test_one_bit_one_place_or_one_name_makes_another():

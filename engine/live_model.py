@@ -94,8 +94,8 @@ class LiveModel:
     def digesting(self, own: bool = False) -> Generator[None, None, str]:
         """SHA-256 over all parameters (`own`: the network's own) in name order: their bytes, as stored. Yields every so often.
 
-        Of all parameters on a GPU it is `checksum.digest`, as every lesson waits for it. Its own parameters, asked for once in the life of a
-        journal, are told by their bytes there too: they may have been read by another machine.
+        Of all parameters on a GPU it is `checksum.digest`, as every lesson waits for it. The network's own, asked for at a start, are
+        told by their bytes there too: another machine may have read the same.
         """
         parameters = self.own() if own else self.trainer.parameters()
         if not own and checksum.serves(parameters):

@@ -10,7 +10,8 @@ import triton.language as tl
 
 
 @triton.jit
-def adamw(weight_p, master_p, gradient_p, mean_p, square_p, scale, keep, rate, beta1, gain1, beta2, gain2, root, eps, n, BLOCK: tl.constexpr):
+def adamw(weight_p, master_p, gradient_p, mean_p, square_p, scale, keep, rate, beta1, gain1, beta2, gain2, root, eps, n,
+          BLOCK: tl.constexpr):
     """The fp32 master moves by its gradient times `scale`, the weight becomes its rounded image, and the gradient 0.
 
     gain is 1 - beta; keep = 1 - lr * weight decay; rate = lr / (1 - beta1^t); root = sqrt(1 - beta2^t). All arithmetic is in fp32.

@@ -19,7 +19,8 @@ INTERPRETED = triton.knobs.runtime.interpret
 ONE_ROW = {"BM": 2, "BK": 1024, "num_stages": 1}
 ROWS = {"BM": 64, "BK": 128, "num_warps": 4, "num_stages": 3}
 FEW = {"BM": 64, "BK": 256, "S": 8, "num_warps": 8}
-"""Of one row's squares some nine tenths are 0 in a trained network; what would meet them in ffn.value, a quarter of all weights, is not read."""
+"""Of one row's squares some nine tenths are 0 in a trained network. What would meet them in ffn.value, a quarter of all weights, is not
+read."""
 PROGRAMS, PARTS = 256, 8  # with fewer programs than these, a product is split in parts, of which there are at most so many
 
 

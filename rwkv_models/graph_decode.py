@@ -3,8 +3,8 @@
 A graph is recorded the first time that a batch needs it, for 1, 2, 4, … 64 rows; rows beyond the batch are computed and mean nothing. All
 graphs work on one set of slots, the state of as many rows as the largest batch so far. They read the network's own parameters at the
 addresses that these had at the recording: training may write there at any time between steps. Addresses are looked at in every step, unless
-the caller knows that no weight has changed, and where one has changed, graphs are recorded afresh. A replay takes no memory of the card.
-The step of one row reads a copy of ffn.value, turned so that it can leave out what meets a zero; it is made again when weights have changed.
+the caller knows that no weight has changed, and where one has moved, graphs are recorded afresh. A replay takes no memory of the card.
+The step of one row reads a copy of ffn.value, turned so that it can leave out what meets a zero, and made again when weights have changed.
 
 Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
 """

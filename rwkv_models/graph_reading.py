@@ -1,12 +1,13 @@
 """Reading and learning as CUDA graphs: a batch's forward, or its forward, loss and backward, as one launch.
 
 At batch 1 a short lesson has some three thousand kernels, which the host takes longer to start than the card to run. So they are recorded,
-once for each number of rows and each of a few lengths; a batch is filled up to the next such length with tokens that leave the state as it is
-and have no loss. Recorded kernels read the network's own parameters where they lie and add to the gradients where these lie
-(rwkv_models/flat_adamw.py): a step, a rollback or a checkpoint may write there at any time. Only where a tensor has moved, all is recorded afresh.
+once for each number of rows and each of a few lengths; a batch is filled up to the next such length with tokens that leave the state as it
+is and have no loss. Recorded kernels read the network's own parameters where they lie and add to the gradients where these lie
+(rwkv_models/flat_adamw.py): a step, a rollback or a checkpoint may write there at any time. Only where a tensor has moved, all is recorded
+afresh.
 
-What nothing in the backward waits for, the gradients of matrices, and what little keeps the card busy, the low-rank pairs, is recorded on
-streams of its own, so that it runs beside the rest.
+What nothing in the backward waits for, the gradients of matrices, and what keeps little of the card busy, low-rank pairs and adapters, is
+recorded on streams of its own, so that it runs beside the rest.
 
 Recordings share one piece of memory, as only one runs at a time. It is as large as the largest of them wants: at 2.9B some 10 MB a token.
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
@@ -144,11 +145,11 @@ class GraphReading:
 
     def _recording(self, size: torch.Size, most: int, kind: str) -> _Recording | None:
         (B, T), adapters = size, self._network.adapters
-        T = next((length for length in LENGTHS if T <= length), most + 1)
+        T = next((length for length in LENGTHS if length >= T), most + 1)
         dropping = adapters.dropout.seed is not None and getattr(adapters.current, "dropout", 0)  # by masks that the host draws
         if self._broken or dropping or B * T > most:
             return None
-        if self._addresses != [parameters[name].data_ptr() for parameters, name, _ in self._own]:
+        if [parameters[name].data_ptr() for parameters, name, _ in self._own] != self._addresses:
             self._forget()
         key = (B, T, kind)
         if key in self._recordings:
@@ -174,8 +175,8 @@ class GraphReading:
 
     def _record(self, B: int, T: int, kind: str) -> _Recording:
         recording = _Recording(self._network, B, T) if kind == "read" else _Lesson(self._network, B, T, kind == "learn on", *self._fresh)
-        recording.launch()  # once as it is: compiles kernels, and gives libraries their memory; the gradients that it adds are zeros
-        self._join()
+        with self._fork():  # once as it is: compiles kernels, and gives libraries their memory; the gradients that it adds are zeros
+            recording.launch()
         if not recording.tokens_BT.is_cuda:
             recording.run = self._inside(recording.launch)
             return recording
@@ -187,18 +188,25 @@ class GraphReading:
         with torch.cuda.stream(stream):
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
-                recording.launch()
-                self._join()
-            finally:
-                graph.capture_end()
+                with self._fork():
+                    recording.launch()
+            except BaseException:
+                with suppress(RuntimeError):  # it would say that there was an error
+                    graph.capture_end()
+                raise
+            graph.capture_end()
         torch.cuda.current_stream().wait_stream(stream)
         recording.run = graph.replay
         return recording
 
-    def _join(self) -> None:
-        """The present stream waits for what was started aside."""
-        for aside in self._streams[1:]:
-            torch.cuda.current_stream().wait_stream(aside)
+    @contextmanager
+    def _fork(self) -> Iterator[None]:
+        """Around the streams aside, whether they are used or not: they wait for the present one, and it for them."""
+        for stream in self._streams[1:]:
+            stream.wait_stream(torch.cuda.current_stream())
+        yield
+        for stream in self._streams[1:]:
+            torch.cuda.current_stream().wait_stream(stream)
 
     def _inside(self, launch: Callable[[], None]) -> Callable[[], None]:
         """Where there are no graphs: the function itself, as it would be recorded."""
@@ -218,20 +226,21 @@ class GraphReading:
         try:
             for parameters, name, leaf in self._own:
                 parameters[name] = leaf
-            for block in self._network.blocks:
-                block.att.aside = self._streams[2] if self._streams else None
+            for module in self._branching:
+                module.aside = self._streams[2] if self._streams else None
             yield
         finally:
             for (parameters, name, _), p in zip(self._own, own, strict=True):
                 parameters[name] = p
-            for block in self._network.blocks:
-                block.att.aside = None
+            for module in self._branching:
+                module.aside = None
             self._busy = False
 
     def _stand_in(self) -> None:
         device = self._network.emb.weight.device
         if device.type == "cuda":
             self._streams = tuple(torch.cuda.Stream(device) for _ in range(3))
+        self._branching = [module for module in self._network.modules() if hasattr(module, "aside")]
         leaves, gradients = self._fresh
         for module in self._network.modules():
             for name, p in module._parameters.items():

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 @contextmanager
 def aside(stream: torch.cuda.Stream | None, *used: Tensor) -> Iterator[None]:
-    """Inside, kernels are started on that stream, after what was started before; `used` are tensors of the present stream. None: nothing."""
+    """Inside, kernels start on that stream, after what was started before; `used` are tensors of the present one. None: no difference."""
     if stream is None:
         yield
         return
@@ -27,8 +27,17 @@ def aside(stream: torch.cuda.Stream | None, *used: Tensor) -> Iterator[None]:
         yield
 
 
+def join(stream: torch.cuda.Stream | None, *made: Tensor) -> None:
+    """What comes next waits for what was made on that stream. None: nothing."""
+    if stream is not None:
+        present = torch.cuda.current_stream()
+        present.wait_stream(stream)
+        for t in made:
+            t.record_stream(present)
+
+
 class _Gathering(torch.autograd.Function):
-    """x W^T, the gradient of W being added by the product that makes it: no tensor of W's size between the two. On the stream `W.aside`, if
+    """x W^T, the gradient of W being added by the product that makes it, with no tensor of W's size between; on the stream `W.aside`, if
     there is such a one."""
 
     @staticmethod
@@ -53,6 +62,7 @@ class Linear(nn.Linear):
     `weight.gathered` (rwkv_models/flat_adamw.py) says that its gradient has a place to which it is to be added.
 
     adapter     a module that maps x [..., I] to what is added to y [..., O], or None
+    aside       the stream on which the adapter computes while a graph is recorded
     quantized   where W lies instead when it is quantized (rwkv_models/quantized.py); `weight` is None then
     """
 
@@ -60,16 +70,24 @@ class Linear(nn.Linear):
         super().__init__(inputs, outputs, bias=False)
         self.adapter: nn.Module | None = None
         self.quantized = None
+        self.aside: torch.cuda.Stream | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., I] → [..., O]."""
+        if self.adapter is None:
+            return self._product(x)
+        with aside(self.aside, x):
+            more = self.adapter(x)
+        y = self._product(x)
+        join(self.aside, more)
+        return y + more
+
+    def _product(self, x: Tensor) -> Tensor:
         if self.quantized is not None:
-            y = self.quantized.product(x)
-        elif getattr(self.weight, "gathered", False) and torch.is_grad_enabled():
-            y = _Gathering.apply(x, self.weight)
-        else:
-            y = F.linear(x, self.weight)
-        return y if self.adapter is None else y + self.adapter(x)
+            return self.quantized.product(x)
+        if getattr(self.weight, "gathered", False) and torch.is_grad_enabled():
+            return _Gathering.apply(x, self.weight)
+        return F.linear(x, self.weight)
 
 
 def linears(network: nn.Module) -> dict[str, Linear]:

@@ -144,7 +144,7 @@ class Trainer:
         self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=self._config(dtype, bucket_size(groups)))
         self.network = self.engine.module
         trained = [p for group in groups for p in group["params"]]
-        offloads = "none" != recipe.offload_optimizer or "none" != recipe.offload_param
+        offloads = {recipe.offload_optimizer, recipe.offload_param} != {"none"}
         self._flat: FlatAdamW | None = None
         if flat_adamw.serves(recipe.zero_stage, dist.get_world_size(), offloads, trained):
             self._flat = FlatAdamW(self.engine.optimizer, self.engine.basic_optimizer, recipe.clip)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rwkv_models.adapters import Adapters
-from rwkv_models.linear import Linear, aside
+from rwkv_models.linear import Linear, aside, join
 from rwkv_models.pause import pausing
 from rwkv_models.pointwise import implementation
 from rwkv_models.state import State
@@ -111,21 +111,14 @@ class TimeMix(nn.Module):
             g = torch.sigmoid(xg @ self.g1) @ self.g2
             towards, v0 = (None, None) if first else ((xv @ self.v1) @ self.v2, self.v0)
         r, k, v = self.receptance(xr), self.key(xk), self.value(xv)
-        if self.aside is not None:
-            self._join(w, a, g, *(() if first else (towards,)))
+        join(self.aside, w, a, g, *(() if first else (towards,)))
         decay, key, value, erase, write = between.prepare(
-            k, v, w, a, towards, None if first else v_first_BTC, padding and padding.keep_BT1, self.w0, self.a0, v0, self.k_k, self.k_a, H, wkv_BHNN.dtype)
+            k, v, w, a, towards, None if first else v_first_BTC, padding and padding.keep_BT1, self.w0, self.a0, v0, self.k_k, self.k_a, H,
+            wkv_BHNN.dtype)
         heads = lambda x_BTC: x_BTC.view(B, T, H, N)  # noqa: E731
         y, wkv_BHNN = wkv7(heads(r), heads(decay), heads(key), heads(value), heads(erase), heads(write), wkv_BHNN)
         out = between.finish(y.reshape(B, T, C), r, key, value, g, self.ln_x.weight, self.ln_x.bias, self.r_k, self.ln_x.eps)
         return self.output(out), _last(shift_BC, x_BTC, padding), v if first else v_first_BTC, wkv_BHNN
-
-    def _join(self, *made: Tensor) -> None:
-        """The present stream waits for what was made aside."""
-        main = torch.cuda.current_stream()
-        main.wait_stream(self.aside)
-        for t in made:
-            t.record_stream(main)
 
 
 class ChannelMix(nn.Module):

@@ -29,7 +29,8 @@ ROUTES = (
     Route("GET", "/health", lambda engine, call: engine.health(), "Is it up, and what is it doing", everyone=True,
           answer="status, model, family, parameters, mode, version, training, queue."),
     Route("GET", "/weights", lambda engine, call: engine.weights(), "Which weights answer now",
-          answer="version, digest (sha256 over all parameters in name order; on a GPU over 128-bit sums of each), checkpoint, lessons_since_checkpoint."),
+          answer="version, digest (sha256 over all parameters in name order; on a GPU over 128-bit sums of each), checkpoint, "
+                 "lessons_since_checkpoint."),
     Route("POST", "/infer", infer, "Answer messages, continue a text or tokens", InferBody, waits=True,
           answer="id, text, message, finish_reason (stop, length or cancelled), usage, versions (of the first and the last "
                  "token), session, turn, seed, and logprobs if asked for. With stream: events {text} …, then all of this, "

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +20,8 @@ try:
 except ImportError:  # torch's CUDA builds bring Triton along, others do not
     triton = None
 
-BLOCK, STEPS = 1024, 64
-"""Words that a program takes at once, and how often."""
+BLOCK, STEPS = 1024, 512
+"""Words that a program takes at once, and at most how often."""
 
 
 def serves(tensors: Mapping[str, Tensor]) -> bool:
@@ -45,10 +46,10 @@ def sums(tensors: list[Tensor]) -> Tensor:
         firsts = range(0, t.nbytes // 4, BLOCK * STEPS)
         of += [which] * len(firsts)
         pieces += [(t.data_ptr(), t.nbytes // 4, first) for first in firsts]
-    pieces = torch.tensor(pieces, device=whole[0].device)
+    pieces = torch.from_numpy(np.array(pieces)).to(whole[0].device)
     found = torch.empty(len(pieces), 2, dtype=torch.int64, device=pieces.device)
     launch(word_sums, (len(pieces),), pieces, found, BLOCK=BLOCK, STEPS=STEPS)
-    return torch.zeros(len(whole), 2, dtype=torch.int64).index_add_(0, torch.tensor(of), found.cpu())
+    return torch.zeros(len(whole), 2, dtype=torch.int64).index_add_(0, torch.from_numpy(np.array(of)), found.cpu())
 
 
 def _is_words(t: Tensor) -> bool:

@@ -24,7 +24,7 @@ def word_sums(pieces_p, sums_p, BLOCK: tl.constexpr, STEPS: tl.constexpr):
     x_p = tl.load(piece_p).to(tl.pointer_type(tl.int32))
     n, start = tl.load(piece_p + 1), tl.load(piece_p + 2)
     once, twice = tl.zeros([BLOCK], tl.uint64), tl.zeros([BLOCK], tl.uint64)
-    for step in range(STEPS):
+    for step in range(0, tl.minimum(tl.cdiv(n - start, BLOCK), STEPS)):
         i = start + step * BLOCK + tl.arange(0, BLOCK)
         exists = i < n
         word = tl.load(x_p + i, mask=exists, other=0).to(tl.uint64) & 0xFFFFFFFF

@@ -279,17 +279,26 @@ def multiply(W_p, x_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constex
 
 
 @triton.jit(do_not_specialize=["B"])
-def multiply_few(W_p, x_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
-    """out [S, 1, M] = x W in S parts, for W [K, M] and one x [K], of which most is 0: rows of W that meet a 0 are not read."""
-    STEPS: tl.constexpr = K // S // BK
-    tl.static_assert(STEPS * BK * S == K)
+def multiply_few(W_p, x_p, index_p, value_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constexpr,
+                 BM: tl.constexpr, BK: tl.constexpr, BS: tl.constexpr):
+    """out [S, 1, M] = x W in S parts, for W [K, M] and one x [K], of which most is 0: rows of W that meet a 0 are not read.
+
+    Each program first lists what is not 0 in its part, in order, in BS (at least K/S) places of its own at `index` and `value`.
+    """
     block, part = tl.program_id(0) // S, tl.program_id(0) % S
-    m, k = block * BM + tl.arange(0, BM), part * (K // S) + tl.arange(0, BK)
-    x_K = tl.load(x_p + k)
+    m, k, first = block * BM + tl.arange(0, BM), tl.arange(0, BS), part * (K // S)
+    index_p += tl.program_id(0) * BS
+    value_p += tl.program_id(0) * BS
+    x_S = tl.load(x_p + first + k, mask=k < K // S, other=0.0).to(tl.float32)
+    counts_S = (x_S != 0).to(tl.int32)
+    place_S, count = tl.cumsum(counts_S, 0) - counts_S, tl.sum(counts_S, 0)
+    tl.store(index_p + place_S, first + k, mask=counts_S != 0)
+    tl.store(value_p + place_S, x_S, mask=counts_S != 0)
+    tl.debug_barrier()
     sum_KM = tl.zeros([BK, BM], tl.float32)
-    for i in tl.static_range(STEPS):
-        next_K = tl.load(x_p + (i + 1) * BK + k) if i + 1 < STEPS else x_K
-        w_KM = tl.load(W_p + (i * BK + k)[:, None] * M + m[None, :], mask=(x_K != 0)[:, None] & (m < M)[None, :], other=0.0)
-        sum_KM += w_KM.to(tl.float32) * x_K.to(tl.float32)[:, None]
-        x_K = next_K
+    for start in range(0, count, BK):
+        i = start + tl.arange(0, BK)
+        k_K, x_K = tl.load(index_p + i, mask=i < count, other=0), tl.load(value_p + i, mask=i < count, other=0.0)
+        w_KM = tl.load(W_p + k_K[:, None] * M + m[None, :], mask=(i < count)[:, None] & (m < M)[None, :], other=0.0)
+        sum_KM += w_KM.to(tl.float32) * x_K[:, None]
     tl.store(out_p + part * B * M + m, tl.sum(sum_KM, 0), mask=m < M)

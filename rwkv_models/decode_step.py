@@ -18,7 +18,7 @@ INTERPRETED = triton.knobs.runtime.interpret
 # holds up; more rows go through the matrix units, in blocks of 16, 32 or 64. Measured on an H200 (docs/LOG.md).
 ONE_ROW = {"BM": 2, "BK": 1024, "num_stages": 1}
 ROWS = {"BM": 64, "BK": 128, "num_warps": 4, "num_stages": 3}
-FEW = {"BM": 64, "BK": 256, "S": 8, "num_warps": 8}
+FEW = {"BM": 64, "BK": 128, "S": 8, "num_warps": 4}
 """Of one row's squares some nine tenths are 0 in a trained network. What would meet them in ffn.value, a quarter of all weights, is not
 read."""
 PROGRAMS, PARTS = 256, 8  # with fewer programs than these, a product is split in parts, of which there are at most so many
@@ -54,7 +54,10 @@ class DecodeStep:
         self.turned = turned
         if turned:
             S = block_of(shape.ffn, FEW["S"])
-            self.down = FEW | {"S": S, "BK": block_of(shape.ffn // S, FEW["BK"])}
+            self.down = FEW | {"S": S, "BS": triton.next_power_of_2(shape.ffn // S)}
+            places = triton.cdiv(C, FEW["BM"]) * S * self.down["BS"]
+            self.index = torch.empty(places, dtype=torch.int32, device=like.device)
+            self.value = torch.empty(places, dtype=torch.float32, device=like.device)
         self.up["S"] = self.head["S"] = 1  # what is not linear wants the whole sum; the logits are for the caller
         self.low = {"BR": 16, "LOW_BK": block_of(C, 128 if self.rows == 1 else 64)}
         self.low["LOW_S"] = parts_of(sum(self.ranks.values()) // 16, C, self.low["LOW_BK"], most=PARTS if self.rows == 1 else 4)
@@ -139,6 +142,7 @@ class DecodeStep:
         if self.turned:
             K, M = self.turned[block.layer].shape
             programs = triton.cdiv(M, self.down["BM"]) * self.down["S"]
-            self._start(kernels.multiply_few, programs, self.turned[block.layer], self.squares, self.part, M=M, K=K, **self.down)
+            self._start(kernels.multiply_few, programs, self.turned[block.layer], self.squares, self.index, self.value, self.part,
+                        M=M, K=K, **self.down)
         else:
             self._multiply(ffn.value.weight, self.squares, self.part, self.down)

@@ -43,6 +43,7 @@ class FlatAdamW:
             hook.remove()
         zero._grad_acc_hooks.clear()
         self._adam, self._clip = adam, clip
+        self._forgotten = False  # both moments count as 0, whatever lies there
         self._weights, self._masters = list(zero.bit16_groups_flat), list(zero.single_partition_of_fp32_groups)
         self._gradients = [torch.zeros_like(flat) for flat in self._weights]
         for parameters, flat, gradient in zip(zero.bit16_groups, self._weights, self._gradients, strict=True):
@@ -53,6 +54,19 @@ class FlatAdamW:
     def discard(self) -> None:
         """Drop what was gathered."""
         torch._foreach_zero_(self._gradients)
+
+    def forget(self) -> None:
+        """Begin afresh. Moments are 8 of the 30 bytes that a step moves: they are not read in the next one, nor written now."""
+        for state in self._adam.state.values():
+            state["step"].zero_()
+        self._forgotten = True
+
+    def settle(self) -> None:
+        """Make moments that were forgotten the zeros they count as, for whoever reads them or puts others in place."""
+        if self._forgotten:
+            for name in ("exp_avg", "exp_avg_sq"):
+                torch._foreach_zero_([state[name] for state in self._adam.state.values()])
+            self._forgotten = False
 
     @torch.no_grad()
     def step(self, longest: float) -> float:
@@ -70,5 +84,6 @@ class FlatAdamW:
             (beta1, beta2), lr, n = group["betas"], group["lr"], master.numel()
             launch(adamw, (triton.cdiv(n, BLOCK),), weight, master, gradient, state["exp_avg"], state["exp_avg_sq"], scale,
                    1 - lr * group["weight_decay"], lr / (1 - beta1 ** (taken + 1)), beta1, 1 - beta1, beta2, 1 - beta2,
-                   math.sqrt(1 - beta2 ** (taken + 1)), group["eps"], n, BLOCK=BLOCK)
+                   math.sqrt(1 - beta2 ** (taken + 1)), group["eps"], n, FRESH=self._forgotten, BLOCK=BLOCK)
+        self._forgotten = False
         return norm

@@ -146,8 +146,9 @@ class GraphReading:
     def _recording(self, size: torch.Size, most: int, kind: str) -> _Recording | None:
         (B, T), adapters = size, self._network.adapters
         T = next((length for length in LENGTHS if length >= T), most + 1)
+        filled_up = B * T
         dropping = adapters.dropout.seed is not None and getattr(adapters.current, "dropout", 0)  # by masks that the host draws
-        if self._broken or dropping or B * T > most:
+        if self._broken or dropping or filled_up > most:
             return None
         if [parameters[name].data_ptr() for parameters, name, _ in self._own] != self._addresses:
             self._forget()

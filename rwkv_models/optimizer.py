@@ -296,10 +296,15 @@ class Trainer:
 
     def moments(self) -> list[Tensor]:
         """Every tensor of Adam's memory: both moments and the step counts."""
+        if self._flat is not None:
+            self._flat.settle()
         return [t for state in self._adam.state.values() for t in state.values()]
 
     def forget_moments(self) -> None:
         """Begin afresh: as if the optimizer had just been made."""
+        if self._flat is not None:
+            self._flat.forget()
+            return
         for t in self.moments():
             t.zero_()
 
@@ -338,11 +343,17 @@ class Trainer:
         return [name for name, p in self.network.named_parameters() if p.requires_grad]
 
     def _read(self, name: str, kind: str) -> Tensor:
+        self._settle(kind)
         return whole.read(self._holder(), self.network.get_parameter(name), kind)
 
     def _write(self, name: str, kind: str, value: Tensor) -> None:
+        self._settle(kind)
         with torch.no_grad():
             whole.write(self._holder(), self.network.get_parameter(name), kind, value)
+
+    def _settle(self, kind: str) -> None:
+        if self._flat is not None and kind in whole.MOMENTS:
+            self._flat.settle()
 
     def _holder(self):
         """What has Adam's memory: DeepSpeed's ZeRO, or Adam itself."""

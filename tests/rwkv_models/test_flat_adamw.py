@@ -58,6 +58,27 @@ def test_three_steps_are_those_of_torch(dtype, size):
         assert not any(p.grad.any() for group in zero.bit16_groups for p in group), "a gradient outlived its step"
 
 
+def test_moments_that_were_forgotten_count_as_zeros_and_are_when_read():
+    zero, fresh = groups(torch.float32), groups(torch.float32)
+    adam, other = adam_of(zero), adam_of(fresh)
+    flat, oracle = FlatAdamW(zero, adam, 1.0), FlatAdamW(fresh, other, 1.0)
+    for state in adam.state.values():
+        for t in state.values():
+            t.fill_(7)
+    flat.forget()
+    for each in (zero, fresh):
+        for p in (p for group in each.bit16_groups for p in group):
+            p.grad.fill_(0.01)
+    for _ in range(2):
+        assert flat.step(1e8) == oracle.step(1e8)
+    same = lambda a, b: all(map(torch.equal, a, b))  # noqa: E731
+    assert same(zero.bit16_groups_flat, fresh.bit16_groups_flat)
+    assert all(same(a.values(), b.values()) for a, b in zip(adam.state.values(), other.state.values(), strict=True))
+    flat.forget()
+    flat.settle()
+    assert not any(t.any() for state in adam.state.values() for t in state.values())
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e9])
 def test_a_broken_gradient_moves_nothing(bad):
     zero = groups(torch.float32)

@@ -32,9 +32,9 @@ from rwkv_models.state import State
 log = logging.getLogger("ouroboros.graphs")
 
 LENGTHS = (16, 32, 64, 128, 192, 256, 384, 512)
-MOST_LEARNT, MOST_READ = 1024, 2048
-"""Tokens of a batch, with and without gradients. Longer ones keep the card busy by themselves."""
-KEPT = 16
+MOST_LEARNT = 1024
+"""Tokens of a batch. Longer ones keep the card busy by themselves."""
+KEPT = 32
 """Recordings; the one used longest ago goes first."""
 
 
@@ -122,33 +122,34 @@ class GraphReading:
 
     def __call__(self, tokens_BT: Tensor, state: State, lengths_B: Tensor | None) -> tuple[Tensor, State] | None:
         """(hidden_BTC, new state) as `network.read` has them, without history; None where that is to be called."""
-        if torch.is_grad_enabled() or self._busy or tokens_BT.shape[1] < 2:
+        B, T = tokens_BT.shape
+        if torch.is_grad_enabled() or self._busy or B > 1 or T < 2:  # more rows come in too many sizes
             return None
-        recording = self._recording(tokens_BT.shape, MOST_READ, "read")
+        recording = self._recording(B, T, "read")
         if recording is None:
             return None
         recording.fill(tokens_BT, state, lengths_B)
         recording.run()
-        return recording.hidden_BTC[:, : tokens_BT.shape[1]].clone(), _copied(recording.out)
+        return recording.hidden_BTC[:, :T].clone(), _copied(recording.out)
 
     @torch.no_grad()
     def learn(self, batch: Batch, entry: State, dout: State | None) -> tuple[Tensor, State, State] | None:
         """Add the gradient of a batch's likelihood, and of what `dout` is the gradient of, the state after it; (loss, that state, the
         gradient of the entry). None, and nothing done, where the network must do it itself."""
         plain = not batch.unlikely and batch.old_BTV is None and not self._network.checkpoint_blocks
-        recording = self._recording(batch.inputs_BT.shape, MOST_LEARNT, "learn" if dout is None else "learn on") if plain else None
+        recording = self._recording(*batch.inputs_BT.shape, "learn" if dout is None else "learn on") if plain else None
         if recording is None:
             return None
         recording.fill_lesson(batch, entry, dout)
         recording.run()
         return recording.loss.clone(), _copied(recording.out), _copied(recording.dentry)
 
-    def _recording(self, size: torch.Size, most: int, kind: str) -> _Recording | None:
-        (B, T), adapters = size, self._network.adapters
-        T = next((length for length in LENGTHS if length >= T), most + 1)
+    def _recording(self, B: int, T: int, kind: str) -> _Recording | None:
+        adapters = self._network.adapters
+        T = next((length for length in LENGTHS if length >= T), MOST_LEARNT + 1)
         filled_up = B * T
         dropping = adapters.dropout.seed is not None and getattr(adapters.current, "dropout", 0)  # by masks that the host draws
-        if self._broken or dropping or filled_up > most:
+        if self._broken or dropping or filled_up > MOST_LEARNT:
             return None
         if [parameters[name].data_ptr() for parameters, name, _ in self._own] != self._addresses:
             self._forget()

@@ -196,8 +196,8 @@ def parts(network: RWKV7, rows: int) -> None:
         print(f"  {name:9} {len(times) // 3:4} times {sum(times) / len(times):7.2f} us = {sum(times) / 3e3:7.3f} ms", flush=True)
     matrices = spans.get("multiply", [])
     if len(matrices) % 3 == 0 and matrices:
-        each = matrices[: len(matrices) // 3]
-        print("  multiply by turn: output, up, down " + ", ".join(f"{median(each[i:-1:3]):.2f}" for i in range(3))
+        each, turns = matrices[: len(matrices) // 3], ["output", "up"] + ["down"] * ("multiply_few" not in spans)
+        print("  multiply by turn: " + ", ".join(f"{name} {median(each[i : -1 : len(turns)]):.2f}" for i, name in enumerate(turns))
               + f" us, head {each[-1]:.2f} us", flush=True)
 
 

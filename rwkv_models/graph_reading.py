@@ -9,7 +9,7 @@ afresh.
 What nothing in the backward waits for, the gradients of matrices, and what keeps little of the card busy, low-rank pairs and adapters, is
 recorded on streams of its own, so that it runs beside the rest.
 
-Recordings share one piece of memory, as only one runs at a time. It is as large as the largest of them wants: at 2.9B some 10 MB a token.
+Recordings share one piece of memory, as only one runs at a time. It is as large as the largest of them wants.
 
 Shape letters: B batch, T time, C channels.
 """
@@ -32,8 +32,8 @@ from rwkv_models.state import State
 log = logging.getLogger("ouroboros.graphs")
 
 LENGTHS = (16, 32, 64, 128, 192, 256, 384, 512)
-MOST_LEARNT = 1024
-"""Tokens of a batch. Longer ones keep the card busy by themselves."""
+MOST_TOKENS = 1024
+"""Of a batch. Longer ones keep the card busy by themselves, and this bounds the memory that recordings keep."""
 KEPT = 32
 """Recordings; the one used longest ago goes first."""
 
@@ -146,10 +146,10 @@ class GraphReading:
 
     def _recording(self, B: int, T: int, kind: str) -> _Recording | None:
         adapters = self._network.adapters
-        T = next((length for length in LENGTHS if length >= T), MOST_LEARNT + 1)
+        T = next((length for length in LENGTHS if length >= T), MOST_TOKENS + 1)
         filled_up = B * T
         dropping = adapters.dropout.seed is not None and getattr(adapters.current, "dropout", 0)  # by masks that the host draws
-        if self._broken or dropping or filled_up > MOST_LEARNT:
+        if self._broken or dropping or filled_up > MOST_TOKENS:
             return None
         if [parameters[name].data_ptr() for parameters, name, _ in self._own] != self._addresses:
             self._forget()

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from rwkv_models import card_memory
 from rwkv_models.native_library import NativeUnavailable
 from rwkv_models.rwkv7 import RWKV7
 from rwkv_models.state import State
@@ -189,10 +190,8 @@ class GraphDecode:
     def _turned(self) -> tuple[Tensor, ...]:
         """Memory for ffn.value of all layers, turned; none where it is more than a quarter of what the card has left."""
         size = (self.shape.layers, self.shape.ffn, self.shape.channels)
-        if not INTERPRETED:
-            limit = torch.cuda.get_per_process_memory_fraction(self.device) * torch.cuda.mem_get_info(self.device)[1]
-            if 4 * math.prod(size) * self.dtype.itemsize > limit - torch.cuda.memory_reserved(self.device):
-                return ()
+        if not INTERPRETED and 4 * math.prod(size) * self.dtype.itemsize > card_memory.left(self.device)[0]:
+            return ()
         return torch.empty(size, dtype=self.dtype, device=self.device).unbind(0)
 
     def _fresh(self, rows: int) -> State:

@@ -9,7 +9,8 @@ afresh.
 What nothing in the backward waits for, the gradients of matrices, and what keeps little of the card busy, low-rank pairs and adapters, is
 recorded on streams of its own, so that it runs beside the rest.
 
-Recordings share one piece of memory, as only one runs at a time. It is as large as the largest of them wants.
+Recordings share one piece of memory, as only one runs at a time. It is as large as the largest of them wants. None is made where less than a
+quarter of the card is left.
 
 Shape letters: B batch, T time, C channels.
 """
@@ -24,6 +25,7 @@ from contextlib import contextmanager, suppress
 import torch
 from torch import Tensor, nn
 
+from rwkv_models import card_memory
 from rwkv_models.batch import Batch
 from rwkv_models.linear import Linear
 from rwkv_models.objectives import every_loss
@@ -108,7 +110,7 @@ class GraphReading:
 
     def __init__(self, network: nn.Module):
         self._network = network
-        self._busy = self._broken = False
+        self._busy = self._broken = self._full = False
         self._forget()
 
     def _forget(self) -> None:
@@ -160,6 +162,8 @@ class GraphReading:
         if kind == "read" and key not in self._seen:  # to record takes as long as some ten such readings
             self._seen.add(key)
             return None
+        if not self._room():
+            return None
         while len(self._recordings) >= KEPT:
             self._recordings.popitem(last=False)
         try:
@@ -174,6 +178,18 @@ class GraphReading:
             return None
         log.info("graphs=%d rows=%d length=%d what=%s", len(self._recordings), B, T, kind)
         return self._recordings[key]
+
+    def _room(self) -> bool:
+        """Whether a quarter of the card is left: a recording keeps its memory, and a longer lesson may want that."""
+        device = self._network.emb.weight.device
+        if device.type == "cuda":
+            left, total = card_memory.left(device)
+            if left < total // 4:
+                if not self._full:
+                    log.info("graphs=%d and no more are recorded: %d MiB of the card are left", len(self._recordings), left >> 20)
+                self._full = True
+                return False
+        return True
 
     def _record(self, B: int, T: int, kind: str) -> _Recording:
         recording = _Recording(self._network, B, T) if kind == "read" else _Lesson(self._network, B, T, kind == "learn on", *self._fresh)

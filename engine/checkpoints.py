@@ -16,6 +16,7 @@ import logging
 import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,6 +118,8 @@ class Checkpoints:
         self.folder = folder
         self._most = most
         self._read: dict[tuple, Checkpoint] = {}  # those that were listed last
+        self.belongs: Callable[[Checkpoint], bool] = lambda checkpoint: True
+        """Whether one was made in the course of the journal: beside one that was cut or put back from a copy, others may lie."""
         folder.mkdir(parents=True, exist_ok=True)
         for hidden in folder.glob(".*"):
             name = hidden.name[1:].removesuffix(REPLACED)
@@ -151,22 +154,26 @@ class Checkpoints:
         return sorted(found.values(), key=lambda c: (c.seq, c.manifest["time"]), reverse=True)
 
     def find(self, name: str) -> Checkpoint:
-        """The newest checkpoint of that name, verified."""
-        folder = max(self.folder.glob(f"{checked_name(name)}@*"), key=lambda path: path.name, default=None)
-        if folder is None:
+        """The newest checkpoint of that name that belongs to the journal, verified; BadRequest where it is damaged, or none belongs."""
+        problem = None
+        for folder in sorted(self.folder.glob(f"{checked_name(name)}@*"), key=lambda path: path.name, reverse=True):
+            try:
+                checkpoint = Checkpoint.read(folder)
+                problem = f"was made after another course of lessons than this journal's: {folder}"
+                if self.belongs(checkpoint):
+                    problem = checkpoint.verify()
+                    if problem is None:
+                        return checkpoint
+                    raise ValueError(problem)
+            except ValueError as error:
+                raise BadRequest(f"the checkpoint {name} is damaged: {error}", "name") from None
+        if problem is None:
             raise NotFound(f"there is no checkpoint {name}", "name")
-        try:
-            checkpoint = Checkpoint.read(folder)
-            problem = checkpoint.verify()
-        except ValueError as error:
-            problem = error
-        if problem:
-            raise BadRequest(f"the checkpoint {name} is damaged: {problem}", "name")
-        return checkpoint
+        raise BadRequest(f"the checkpoint {name} {problem}", "name")
 
     def prune(self, name: str, keep: int) -> None:
         """Remove the oldest checkpoints of this name beyond `keep`."""
-        for checkpoint in [c for c in self.list() if c.name == name][keep:]:
+        for checkpoint in [c for c in self.list() if c.name == name and self.belongs(c)][keep:]:
             hidden = self.folder / f".{checkpoint.folder.name}.gone"
             checkpoint.folder.rename(hidden)  # first out of sight: half a checkpoint is never listed
             shutil.rmtree(hidden, ignore_errors=True)

@@ -119,8 +119,9 @@ class Engine:
         self.past = Past(learner, self.journal, history, store, Recent(config.save.recent_memory_mb * 2**20), self.lessons, self._apply,
                          self._weights_changed, train.carry_moments, config.model_dump(mode="json"))
         self.past.spare = self.spare = Spare(learner, self._second, alone=crew is None)
-        self.saver = Saver(store, self.past.snapshot, lambda f: self.owner.call(lambda: self.lessons.exclusive(f)), config.save.keep,
+        self.saver = Saver(store, self.past.snapshot, lambda f: self.owner.call(lambda: self.lessons.exclusive(f)), config.save,
                            self.past.tell)
+        self.past.saver = self.saver
         self.past.recover()
         self.version_acts = VersionActs(self.past, Compared(self.past, self.versions, self.lessons.probe), self.conversations)
         self.idle = Idle(self.lessons, learner, config, self.owner.call, lambda: bool(self.conversations) or len(self.tickets) > 0)
@@ -394,7 +395,9 @@ class Engine:
 
     def save(self, name: str) -> Ticket:
         """Write a checkpoint; answers go on meanwhile."""
-        checked_name(name)
+        if checked_name(name) == AUTO:
+            raise BadRequest(f"name: {AUTO} is what checkpoints that are made by themselves are called, and the oldest of them go; choose "
+                             "another name", "name")
         ticket = self._ticket("save")
         self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: self.saver.save(name, ticket)))
         return ticket
@@ -470,13 +473,8 @@ class Engine:
 
     def _after_lesson(self) -> None:
         self.conversations.cache.keep_only(self.versions.stamp)
-        self.past.keep_recent()
+        self.past.keep()
         self.idle.learned()
-        every = self.config.save.every_lessons
-        if every and self.versions.number % every == 0:
-            self.saver.save(AUTO)
-        else:
-            self.saver.save_within(self.config.save.every_minutes)
 
     # -- tickets
 

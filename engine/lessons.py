@@ -230,7 +230,7 @@ class Lessons:
 
         EngineError where the disk refuses.
         """
-        record = {"kind": "lesson", "time": began, "version": self.history.last + 1, **job.facts, "key": job.key,
+        record = {"kind": "lesson", "time": time.time(), "began": began, "version": self.history.last + 1, **job.facts, "key": job.key,
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
                   "samples": [s.describe() for s in job.samples],
                   **({"held": [s.describe() for s in run.held]} if run.held else {}),
@@ -249,10 +249,10 @@ class Lessons:
         self.versions.moved()
         self.learner.learned(record["id"], job.samples, job.plan, run, record["version"])
 
-    def rehearsed(self, run: LessonRun, plan: Plan, began: float, digest: str) -> None:
+    def rehearsed(self, run: LessonRun, plan: Plan, digest: str) -> None:
         """Journal what was rehearsed in idle time. EngineError where the disk refuses; the caller takes it back then."""
         record = self.journal.append({
-            "kind": "rehearsal", "time": began, "version": self.history.last + 1, "plan": plan.describe(), "steps": run.taken,
+            "kind": "rehearsal", "time": time.time(), "version": self.history.last + 1, "plan": plan.describe(), "steps": run.taken,
             "lessons": self.learner.earlier.ids(run.samples), "loss_before": run.loss_before, "loss_after": run.loss_after,
             "digest": digest})
         self.history.note(record)

@@ -217,7 +217,7 @@ def _lesson(record: dict, change: Change) -> Iterator[tuple]:
     if change.session is not None:
         yield from _about(me, change)
     yield from _source(me, record, change.seq)
-    yield me, "began", moment(record["time"])
+    yield me, "began", moment(record.get("began", record["time"]))
     yield me, "version", record["version"]
     yield me, "rejected", record.get("rejected")
     yield me, "corrects", change.corrects and named(change.corrects)

@@ -40,7 +40,7 @@ class Change:
 
     seq: int
     time: float
-    """When it was added, epoch seconds: never earlier than the record before (a lesson's own time is when it began)."""
+    """When it was added, epoch seconds: never earlier than the record before (a lesson's is when it was learned, not when it began)."""
     understood: bool = True
     session: str | None = None
     session_name: str | None = None

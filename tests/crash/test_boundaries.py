@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from models.store import LessonStore
+from tests.crash.program import records
 from tests.crash.scenes import ACTS
 from tests.crash.small import script
 from tests.crash.stage import COUNT, KILL, TORN
+from tests.models.course import course, entries
 
 CHECKPOINTS = {"save": "one", "save-untold": "again"}
 SAVE = {"keep": 1, "shard_mb": 0.12}
@@ -74,13 +77,20 @@ def test_an_end_at_any_point_loses_nothing(prepared, folder, stages, tmp_path):
     spread(stages, cases, play)
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
-def test_an_end_at_any_point_of_the_lesson_store_loses_nothing(prepared, stages, tmp_path, step):
-    """The store can be made again from the journal; what must hold is that it is, and is the same."""
+@pytest.mark.parametrize("step, found", [
+    (7, "none"), (21, "another"), pytest.param(1, "none", marks=pytest.mark.long), pytest.param(1, "another", marks=pytest.mark.long)])
+def test_an_end_at_any_point_of_the_lesson_store_loses_nothing(prepared, stages, tmp_path, step, found):
+    """The store can be made again from the journal; what must hold is that it is, and is the same. Also where a store of another
+    journal lies in its place, and in those where one is made and put aside."""
     begin, _, _ = prepared
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    shutil.copy(begin / "journal", whole)
+    clean = tmp_path / "clean"
+    clean.mkdir()
+    shutil.copy(begin / "journal", clean)
+    if found == "another":
+        length = len(records(begin))
+        for name in ("store", ".store.new", ".store.old"):
+            LessonStore.build(clean / name, entries(course(6, length)))
+    shutil.copytree(clean, whole := tmp_path / "whole")
     counted = stages[0].play("store_acts", whole, names=str(tmp_path / "names"), without=".read/", kind=COUNT, at=0)
     assert counted["code"] == 0, counted
     names = (tmp_path / "names").read_text().splitlines()
@@ -89,8 +99,7 @@ def test_an_end_at_any_point_of_the_lesson_store_loses_nothing(prepared, stages,
 
     def play(stage, at):
         data = tmp_path / str(at)
-        data.mkdir()
-        shutil.copy(begin / "journal", data)
+        shutil.copytree(clean, data)
         run = stage.play("store_acts", data, without=".read/", kind=KILL, at=at)
         start = stage.play("store_look", data)
         shutil.rmtree(data)

@@ -9,8 +9,8 @@ afresh.
 What nothing in the backward waits for, the gradients of matrices, and what keeps little of the card busy, low-rank pairs and adapters, is
 recorded on streams of its own, so that it runs beside the rest.
 
-Recordings share one piece of memory, as only one runs at a time. It is as large as the largest of them wants. None is made where less than a
-quarter of the card is left.
+Recordings share one piece of memory, as only one runs at a time. It is as large as the largest of them wants. None is made where less than
+a quarter of the card is left.
 
 Shape letters: B batch, T time, C channels.
 """

@@ -16,6 +16,7 @@ from engine.near_questions import NearQuestions, Question
 from engine.options import TrainOptions
 from models.message import Message
 from models.sample import Sample
+from tests.engine.by_adam import ADAM
 from tests.server.running import Running
 
 CAT = ("What is my cat called?", "Your cat is called Wanda.")
@@ -24,7 +25,7 @@ LIVE = ("Where do I live?", "You live in Heinport.")
 
 
 def started(folder, **overrides):
-    engine = Engine(load_config(overrides={"train.kl": 0.0, **overrides}), Path(folder))
+    engine = Engine(load_config(overrides={**ADAM, "train.kl": 0.0, **overrides}), Path(folder))
     engine.start()
     return engine
 

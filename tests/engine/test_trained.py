@@ -9,10 +9,16 @@ from config_scripts.schema import load_config
 from engine.engine import Engine
 from engine.errors import BadRequest, Conflict, DiskFull, NotFound
 from tests.engine.by_adam import ADAM
-from tests.engine.test_live_loop import LESSON, QUESTION, ask, bits, started, teach
+from tests.engine.test_live_loop import LESSON, QUESTION, ask, bits, teach
 
 LORA = {"what": "lora", "name": "mine", "rank": 8, "alpha": 16.0, "dropout": 0.1}
 STATE = {"what": "state", "name": "mood"}
+
+
+def started(folder):
+    engine = Engine(load_config(overrides=ADAM), folder)
+    engine.start()
+    return engine
 
 
 def train_this(engine, **chosen):

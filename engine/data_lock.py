@@ -15,7 +15,10 @@ class DataLock:
     """Held from its making to `release` or the end of the process, however that ends."""
 
     def __init__(self, folder: Path):
-        self._fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ValueError(f"{folder} cannot be written in: {error.strerror}; choose another folder with --data") from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

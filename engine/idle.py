@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -76,7 +75,7 @@ class Idle:
         if run is None:
             self._left = 0
             return
-        began, stamp = time.time(), lessons.versions.stamp
+        stamp = lessons.versions.stamp
         lessons.training = self._rehearsing = True
         try:
             for event in run.steps():
@@ -90,7 +89,7 @@ class Idle:
                 self._left = 0
             if run.learned:
                 digest = yield from lessons.model.digesting()
-                lessons.rehearsed(run, plan, began, digest)
+                lessons.rehearsed(run, plan, digest)
                 self._left -= 1
             else:
                 lessons.versions.restored(stamp)

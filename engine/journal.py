@@ -4,8 +4,8 @@ It also tells what no weight depends on (TOLD): who said what, what was measured
 lesson store, and are not kept in memory.
 
 A line is `CRC32 JSON\n`, the checksum in eight hex digits over the JSON's bytes. A line is whole or it is not there:
-a torn last line (power went while it was written, so nobody was told that it counts) is cut off and named; a line
-that does not match its checksum anywhere else is damage, and is refused and named.
+a torn last line (power went while it was written, so nobody was told that it counts) is cut off and named; any other
+line that does not match its checksum is damage, and is refused and named.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from engine.atomic import sync, write_file
 from engine.disk import disk_error
 
 log = logging.getLogger("ouroboros.journal")
-TOLD = frozenset({"turn", "correction", "branch", "forget", "checkpoint", "review"})
+TOLD = frozenset({"turn", "correction", "branch", "rename", "forget", "checkpoint", "review"})
 
 
 class JournalDamaged(ValueError):
@@ -118,8 +118,12 @@ class Journal:
                 yield record
                 start = end + 1
                 continue
-            if end < 0 or end + 1 == len(data):
-                write_file(self._torn, data[start:])  # kept, in case it was damaged and not torn
+            if _torn(data[start:]):
+                try:
+                    write_file(self._torn, data[start:])  # kept, in case it was damaged and not torn
+                except OSError as error:
+                    raise disk_error(f"{self._torn}, for what is cut off the end of the journal,", error, self.path.parent,
+                                     len(data) - start) from error
                 log.warning("journal=%s line=%d cut=%d bytes, kept in %s: the last record was never finished, nobody was told it counts",
                             self.path, number, len(data) - start, self._torn)
                 with open(self.path, "r+b") as file:
@@ -145,6 +149,12 @@ def read_records(path: Path, after: int = 0, offset: int = 0) -> Iterator[tuple[
                 return
             offset += len(line)
             yield record, int(line[:8], 16), offset
+
+
+def _torn(tail: bytes) -> bool:
+    """Whether the end of a journal was never finished: the end of its line is not there, or zeros are, which a file system puts where
+    it had no time to put bytes. A line that is there to its end was acknowledged; so was one whose last byte alone is another."""
+    return b"\0" in tail or (b"\n" not in tail and _parse(tail[:-1]) is None)
 
 
 def _parse(line: bytes) -> dict | None:

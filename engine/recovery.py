@@ -14,12 +14,13 @@ from pathlib import Path
 
 from engine import model_parts
 from engine.checkpoints import PARTS, Checkpoint, Checkpoints
-from engine.errors import BadRequest, Conflict, NotFound
+from engine.errors import Conflict, NotFound
 from engine.history import History, lessons_of
 from engine.journal import Journal
 from engine.learner import Learner, NotLearned, Snapshot
 from engine.lessons import Lessons
 from engine.recent import Recent
+from engine.saver import Saver
 from engine.spare import Spare
 from models.course import Link, contains, depth, path
 from models.role import Roles
@@ -46,10 +47,12 @@ class Past:
         self.journal = journal
         self.history = history
         self.store = store
+        store.belongs = self._belongs
         self.recent = recent
         self.lessons = lessons
         self.carry_moments = carry_moments
         self.spare: Spare | None = None
+        self.saver: Saver | None = None
         self._apply = apply  # a state record of the journal
         self._changed = changed  # the weights answer otherwise than before
         self._settings = settings  # of the config script, told by each checkpoint
@@ -63,11 +66,12 @@ class Past:
         return Snapshot(taken.parts, {"version": self.history.version(seq), "seq": seq, "mark": self.journal.mark(seq), **taken.facts,
                                       "config": self._settings})
 
-    def keep_recent(self) -> None:
-        """Keep the present weights in memory, where there is room."""
+    def keep(self) -> None:
+        """The weights are those of a version: keep them in memory, where there is room, and on the disk, when that is due."""
         copies = 3 if self.carry_moments else 1
         about = copies * sum(p.numel() * p.element_size() for p in self.learner.model.network.parameters())
         self.recent.keep(self.history.end(), about, lambda: self.learner.take(self.carry_moments))
+        self.saver.due(self.standing_on()[1])
 
     def tell(self, checkpoint: Checkpoint) -> None:
         """Note in the journal that a checkpoint was written."""
@@ -118,9 +122,11 @@ class Past:
     def _link(self, checkpoint: Checkpoint) -> Link | None:
         """What the checkpoint is a copy of; None where it was made in the course of another journal: cut or put back from a copy, a
         journal goes other ways."""
-        seq = checkpoint.seq
-        belongs = 1 <= seq <= self.journal.seq and checkpoint.manifest.get("mark") == self.journal.mark(seq)
-        return self.history.end(seq) if belongs else None
+        return self.history.end(checkpoint.seq) if self._belongs(checkpoint) else None
+
+    def _belongs(self, checkpoint: Checkpoint) -> bool:
+        """Whether it was made in the course of this journal. From any thread."""
+        return 1 <= checkpoint.seq <= self.journal.seq and checkpoint.manifest.get("mark") == self.journal.mark(checkpoint.seq)
 
     # -- learning again
 
@@ -152,6 +158,9 @@ class Past:
         model = self.learner.model
         digest, wish = model.digest(own=True), model.trains
         if not self.journal.seq:
+            if left := self.store.list():
+                raise ValueError(f"{self.journal.path} is empty, and {left[0].folder} was made after lessons that it had: put it back from "
+                                 "a copy, or choose another folder with --data")
             self.journal.append({"kind": "base", "time": time.time(), "model": model.name, "digest": digest, "trains": asdict(wish),
                                  "roles": model.roles.describe(), "tokenizer": model.tokenizer.digest})
         base = self.journal.records[0]
@@ -161,12 +170,15 @@ class Past:
         difference = model.roles.difference(Roles.from_description(base["roles"]))
         if difference:
             raise ValueError(f"{self.journal.path.parent} was taught under other roles: {difference}")
+        beginning = None  # of chats: only the last counts
         for record in self.journal.records:
             self.history.note(record)
             if record["kind"] == "lesson":
                 self.lessons.remember(record)
             elif record["kind"] == "state" and record["of"] == "infer":
-                self._apply(record)
+                beginning = record
+        if beginning is not None:
+            self._apply(beginning)
         self.begin(self.learner)
         end = self.history.end()
         source = self.nearest(end, self.learner)
@@ -199,13 +211,10 @@ class Past:
 
     # -- going back
 
-    def load(self, name: str) -> Checkpoint:
+    def load(self, name: str, version: int | None = None) -> Checkpoint:
         """Go back to a checkpoint by name: found to fit, then written in the journal, then done."""
-        checkpoint = self.store.find(name)
-        link = self._link(checkpoint)
-        if link is None:
-            raise BadRequest(f"name: the checkpoint {name} was made after another course of lessons than this journal's", "name")
-        put = self._putting(checkpoint, link, self.learner)
+        checkpoint = self.store.find(name, version)
+        put = self._putting(checkpoint, self._link(checkpoint), self.learner)
         self._go({"kind": "load", "checkpoint": checkpoint.folder.name, "version": checkpoint.version}, put, _nothing)
         return checkpoint
 
@@ -276,7 +285,7 @@ class Past:
         self.history.note(record)
         put()
         self._changed()
-        self.keep_recent()
+        self.keep()
 
 
 def _nothing() -> None:

@@ -7,13 +7,14 @@ the weights that made it, and is never changed; the newest of a name counts.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from engine.atomic import remove_unfinished, write_file
@@ -23,6 +24,7 @@ from engine.errors import Conflict, EngineError, NotFound
 from rwkv_models.state import State
 from rwkv_models.weights_file import WeightsError, read_tensors
 
+log = logging.getLogger("ouroboros.states")
 FILE = re.compile(r"(?P<name>.+)@(?P<number>\d+)\.safetensors")
 
 
@@ -69,8 +71,11 @@ class StateFolder:
 
     def list(self) -> list[StateFile]:
         """All of them, the newest first."""
-        found = [self._read(path) for path in self.folder.glob("*@*.safetensors") if FILE.fullmatch(path.name)]
+        found = [file for path in self._paths() if (file := self._read(path)) is not None]
         return sorted(found, key=lambda f: f.number, reverse=True)
+
+    def _paths(self) -> list[Path]:
+        return [path for path in self.folder.glob("*@*.safetensors") if FILE.fullmatch(path.name)]
 
     def find(self, name: str, field: str = "name") -> StateFile:
         """The newest of that name."""
@@ -82,7 +87,7 @@ class StateFolder:
 
     def keep(self, name: str, state: State, kind: str, version: int, tokens: tuple[int, ...] | None) -> StateFile:
         """Write a state; EngineError where the disk refuses."""
-        number = 1 + max((file.number for file in self.list()), default=0)
+        number = 1 + max((int(FILE.fullmatch(path.name)["number"]) for path in self._paths()), default=0)
         facts = {"kind": kind, "version": version, "time": time.time(), "tokens": tokens}
         path = self.folder / f"{checked_name(name)}@{number}.safetensors"
         tensors = {key: t.detach().cpu().contiguous() for key, t in state.named().items()}
@@ -104,9 +109,14 @@ class StateFolder:
             raise Conflict(f"name: the state {file} is of a network of another shape", "name")
         return state
 
-    def _read(self, path: Path) -> StateFile:
-        with safe_open(path, framework="pt") as file:
-            facts = orjson.loads(file.metadata()["facts"])
+    def _read(self, path: Path) -> StateFile | None:
+        """What a file says of itself; None where it is damaged, which the log tells."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = orjson.loads(file.metadata()["facts"])
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            log.warning("state=%s passed over: %s", path, error)
+            return None
         match = FILE.fullmatch(path.name)
         return StateFile(path, match["name"], int(match["number"]), facts)
 

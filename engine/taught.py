@@ -34,8 +34,11 @@ class Taught:
         return self._read(lambda store: history(store, **asked))
 
     def moment(self, as_of: str) -> int:
-        """The record of the journal that a moment is just after."""
-        return self._read(lambda store: store.moment(as_of))
+        """The record of the journal that a moment is just after. BadRequest where the model was not here yet."""
+        seq = self._read(lambda store: store.moment(as_of))
+        if not seq:
+            raise BadRequest(f"as_of: {as_of[:80]} is before all that was taught here; version 0 is the model as it came", "as_of")
+        return seq
 
     def query(self, text: str, format: str) -> tuple[str, bytes]:  # noqa: A002
         """The answer to a SPARQL query: its media type and its bytes."""

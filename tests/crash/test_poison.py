@@ -166,17 +166,54 @@ def test_memory_that_gives_out_takes_the_lesson_back_and_is_told_as_503(engine, 
     assert server.post("/train", body | {"epochs": 1}).json()["version"] == weights["version"] + 1
 
 
+class NoMoreMemory:
+    """The memory of a GPU, all of it taken: what is reserved is the limit, and every piece of it that is free is held."""
+
+    def __init__(self):
+        self._ballast = []
+
+    def begin(self) -> None:
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction(torch.cuda.memory_reserved() / torch.cuda.get_device_properties(0).total_memory)
+        for size in (2**power for power in range(26, 8, -1)):
+            try:
+                while True:
+                    self._ballast.append(torch.empty(size, dtype=torch.uint8, device="cuda"))
+            except torch.OutOfMemoryError:
+                pass
+
+    def end(self) -> None:
+        self._ballast.clear()
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: its memory is made to give out")
 @pytest.mark.parametrize("mode", MODES)
-def test_the_memory_of_a_gpu_that_gives_out(engine, mode):
-    before = bits(engine)
-    held = torch.cuda.memory_reserved() + 2**20
-    torch.cuda.set_per_process_memory_fraction(held / torch.cuda.get_device_properties(0).total_memory)
+@pytest.mark.parametrize("place", ["forward", "backward", "step"])
+def test_the_memory_of_a_gpu_that_gives_out(engine, server, monkeypatch, place, mode):
+    """As above, and nobody but the GPU says so. Before the second step, no byte of it is free any more."""
+    trainer, network, gone = engine.model.trainer, engine.model.network, NoMoreMemory()
+    body = {"messages": LONG, "mode": mode, "epochs": 3}
+    assert server.post("/train", body | {"epochs": 1}).json()["learned"]
+    before, weights = bits(engine), engine.weights()
+    of, name = {"forward": (network.emb, "forward"), "backward": (trainer, "backward"), "step": (torch.nn.utils, "get_total_norm")}[place]
+
+    def full(real, *args, **named):
+        call.armed = False
+        gone.begin()
+        return real(*args, **named)
+
+    call = second(getattr(of, name), full)
     try:
-        given = {"mode": mode, "epochs": 1, "train_on": "all"}
-        with pytest.raises(Exception, match="not enough memory"):
-            engine.train({"text": "far too long " * 20_000}, TrainOptions(**given, ctx_len=8192), None, {*given, "ctx_len"}).result(120)
+        with monkeypatch.context() as m:
+            m.setattr(of, name, call)
+            arm_after_a_step(m, trainer, call)
+            response = server.post("/train", body)
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0)
-    assert same(before, bits(engine)) and teach(engine, mode, epochs=1)["learned"]
+        gone.end()
+    check_error(response, 503, word="not enough memory")
+    assert int(response.headers["Retry-After"]) > 0
+    assert same(before, bits(engine)) and engine.weights() == weights
+    assert server.post("/infer", {"messages": LONG[:1], "max_tokens": 3}).json()["versions"] == [weights["version"]] * 2
+    assert server.post("/train", body | {"epochs": 1}).json()["version"] == weights["version"] + 1

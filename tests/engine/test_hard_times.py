@@ -174,7 +174,7 @@ def test_a_start_without_the_checkpoint_that_was_gone_back_to_learns_its_way_the
 
 def test_only_so_many_automatic_checkpoints_are_kept(tmp_path, monkeypatch):
     engine = started(tmp_path)
-    monkeypatch.setattr(engine.saver, "_keep", 2)
+    monkeypatch.setattr(engine.saver, "_settings", engine.config.save.model_copy(update={"keep": 2}))
     engine.save("named").result(60)
     for _ in range(4):
         teach(engine, epochs=1)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.data_lock import DataLock
 from engine.errors import DiskFull
 from engine.journal import Journal, JournalDamaged
 
@@ -62,3 +63,42 @@ def test_a_write_that_the_disk_refuses_leaves_no_half_record(tmp_path, monkeypat
     journal.append({"kind": "lesson", "text": "kept"})
     journal.close()
     assert texts(path)[2:] == ["kept"]
+
+
+def test_a_flipped_bit_in_the_last_line_takes_no_lesson_away(tmp_path):
+    path = tmp_path / "journal"
+    data = filled(path, 3)
+    last = data.rindex(b"\n", 0, -1) + 1
+    for place in (last, last + 9, len(data) - 3, len(data) - 1):
+        spoilt = bytearray(data)
+        spoilt[place] ^= 4
+        path.write_bytes(spoilt)
+        with pytest.raises(JournalDamaged, match="line 3 does not match its checksum"):
+            Journal(path)
+        assert path.read_bytes() == spoilt and not list(tmp_path.glob("*.torn"))
+
+
+def test_a_tail_that_the_file_system_left_empty_is_torn(tmp_path):
+    path = tmp_path / "journal"
+    data = filled(path, 3)
+    last = data.rindex(b"\n", 0, -1) + 1
+    for tail in (data[last : last + 20] + bytes(20), bytes(12) + data[last + 12 :], bytes(4096), bytes(40) + b"\n" + bytes(40)):
+        path.write_bytes(data[:last] + tail)
+        assert len(texts(path)) == 2 and path.with_name("journal.torn").read_bytes() == tail
+
+
+def test_a_torn_tail_that_cannot_be_kept_is_not_cut(tmp_path, monkeypatch):
+    path = tmp_path / "journal"
+    data = filled(path, 3)[:-9]
+    path.write_bytes(data)
+    with monkeypatch.context() as m:
+        m.setattr("engine.atomic.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(DiskFull, match=r"journal\.torn, for what is cut off the end of the journal, cannot be written: .* bytes are needed"):
+            Journal(path)
+    assert path.read_bytes() == data and len(texts(path)) == 2
+
+
+def test_a_folder_that_cannot_be_written_in_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.data_lock.os.open", lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+    with pytest.raises(ValueError, match=f"{tmp_path} cannot be written in: Read-only file system; choose another folder with --data"):
+        DataLock(tmp_path)

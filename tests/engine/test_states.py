@@ -142,3 +142,23 @@ def test_a_state_of_another_network_is_refused(engine):
     engine.states.files.keep("small", type(state)(state.att_shift[:2], state.ffn_shift[:2], state.wkv[:2]), "train", 0, None)
     with pytest.raises(Conflict, match="another shape"):
         act(engine, kind="train", action="load", name="small")
+
+
+def test_a_damaged_file_is_passed_over_and_stops_nothing_that_does_not_need_it(tmp_path, caplog):
+    engine = started(tmp_path)
+    ask(engine, TOLD, session="told")
+    for name in ("old", "new"):
+        act(engine, kind="infer", action="save", name=name, session="told")
+        act(engine, kind="infer", action="load", name=name)
+    act(engine, kind="infer", action="reset")
+    for path, data in (("old@1", b"garbage"), ("bad@7", b""), ("worse@8", b"\x02" + bytes(7) + b"{}")):
+        (tmp_path / "states" / f"{path}.safetensors").write_bytes(data)
+    assert [row["name"] for row in engine.states_kept()["states"]] == ["new"] and "states/bad@7.safetensors passed over" in caplog.text
+    with pytest.raises(NotFound, match="there is no state old"):
+        act(engine, kind="infer", action="load", name="old")
+    assert act(engine, kind="infer", action="save", name="more", session="told")["name"] == "more"
+    assert (tmp_path / "states" / "more@9.safetensors").is_file(), "a number is never used twice"
+    engine.close(1)
+    again = started(tmp_path)
+    assert [row["name"] for row in again.states_kept()["states"]] == ["more", "new"] and again.states_kept()["infer"] is None
+    again.close(1)

@@ -1,5 +1,7 @@
 """Versions: gone back to to the bit, asked without touching the present, compared, and made again without one lesson."""
 
+import time
+
 import pytest
 
 from config_scripts.schema import load_config
@@ -96,6 +98,12 @@ def test_an_answer_as_of_a_version_is_that_of_then_and_the_present_stays(four):
         engine.infer({"messages": QUESTION}, greedy, None, set(), as_of="99")
     with pytest.raises(BadRequest, match="a session goes on with the present weights"):
         engine.infer({"messages": QUESTION}, greedy, "talk", set(), as_of="2")
+
+
+@pytest.mark.parametrize("moment", ["1999-01-01T00:00:00Z", "tx:0"])
+def test_before_everything_there_is_no_answer(four, moment):
+    with pytest.raises(BadRequest, match=f"as_of: {moment} is before all that was taught here"):
+        four[0].infer({"messages": QUESTION}, InferOptions(), None, set(), as_of=moment)
 
 
 def test_a_lesson_undone_in_the_middle_leaves_what_the_others_alone_would_have_made(taught, tmp_path):
@@ -217,3 +225,14 @@ def test_what_the_present_stands_on_is_told_without_reading_a_manifest_again(fou
     newest = engine.past.store.find("new").folder
     (newest / "manifest.json").write_bytes(b"{}")
     assert engine.weights()["checkpoint"] != "new", "a manifest that was replaced is read"
+
+
+def test_a_lesson_counts_from_when_it_was_learned_and_not_from_when_it_began(four, monkeypatch):
+    engine, _ = four
+    trainer, moments = engine.model.trainer, []
+    step = trainer.step
+    with monkeypatch.context() as m:
+        m.setattr(trainer, "step", lambda lr: (moments.append(time.time()), step(lr))[1])
+        version = teach(engine, "purple")["version"]
+    for moment, there in ((moments[0], 4), (moments[-1], 4), (time.time(), version)):
+        assert engine.infer({"messages": QUESTION}, InferOptions(max_tokens=2), None, {"max_tokens"}, as_of=str(moment)).result(60)["versions"] == [there, there]

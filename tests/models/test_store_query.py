@@ -13,9 +13,12 @@ import pytest
 
 from models.store import LessonStore
 from models.store_query import AT_ONCE, QueriesBusy, QueryRefused, StoreQueries
+from models.store_reader import MEMORY
 from tests.models.course import course, entries
 
 ENDLESS = "ASK { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l FILTER(CONCAT(STR(?a), STR(?d), STR(?g), STR(?j)) = 'none') }"
+UNTIMED = 600
+"""Seconds that no query here takes, however busy the machine is: what ends one is what its test is about."""
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def queries(tmp_path):
-    queries = StoreQueries(tmp_path / "read", seconds=20, bytes=100_000)
+    queries = StoreQueries(tmp_path / "read", seconds=UNTIMED, bytes=100_000)
     yield queries
     queries.close()
     assert not (tmp_path / "read").exists()
@@ -103,8 +106,8 @@ def test_a_query_without_end_is_ended_while_others_go_on(store, queries):
     assert queries.run(store, "ASK { tx:1 o:seq 1 }"), "another query beside it"
     seen = len(list(store.select("SELECT * { ?t a o:Transaction }")))
     assert not ended and seen == 60
-    waiting.join(15)
-    assert ended and ended[0][1] == "time" and 0.9 < ended[0][0] < 10
+    waiting.join()
+    assert ended[0][1] == "time" and ended[0][0] > 0.9
     assert len(children()) == 1 and queries.run(store, "ASK {}")
 
 
@@ -126,17 +129,29 @@ def test_a_query_ends_even_if_the_one_who_asked_is_gone(store, tmp_path):
     assert not reader.is_running() or reader.status() == psutil.STATUS_ZOMBIE
 
 
-def test_an_answer_without_end_and_one_that_eats_memory_are_refused(store, queries):
+def test_an_answer_without_end_is_refused(store, queries):
     with pytest.raises(QueryRefused, match="longer than 100000 bytes; add a LIMIT") as refused:
         queries.run(store, "SELECT * { ?a ?b ?c . ?d ?e ?f }")
     assert refused.value.code == "long"
     with pytest.raises(QueryRefused, match="longer than 100000 bytes; add a LIMIT"):
         queries.run(store, "CONSTRUCT { ?a ?e ?c } { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }")
-    with pytest.raises(QueryRefused, match="memory"):
-        queries.run(store, "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?g ?a")
     with pytest.raises(QueryRefused, match="nested too deep|^query: "):
         queries.run(store, "ASK " + "{" * 200_000 + "}" * 200_000)
     assert queries.run(store, "ASK {}")
+
+
+def test_a_query_that_eats_memory_is_ended_when_it_has_had_its_share(store, tmp_path):
+    store.snapshot(tmp_path / "copy")
+    asker = f"""if 1:
+        import resource; from pathlib import Path; from models.store import LessonStore; from models.store_query import QueryRefused, StoreQueries
+        queries = StoreQueries(Path({str(tmp_path / "read")!r}), seconds={UNTIMED})
+        try:
+            queries.run(LessonStore(Path({str(tmp_path / "copy")!r})), "SELECT * {{ ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }} ORDER BY ?g ?a")
+        except QueryRefused as refused:
+            print(refused.code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+        queries.close()"""
+    told = subprocess.run([sys.executable, "-c", asker], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    assert told[0] == "memory" and 0.5 * MEMORY < int(told[1]) < 1.2 * MEMORY, told
 
 
 def test_more_at_once_than_allowed_wait_and_are_told(store, queries):
@@ -152,9 +167,9 @@ def test_more_at_once_than_allowed_wait_and_are_told(store, queries):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     assert len(told) == AT_ONCE + 2 and QueryRefused in told
-    queries.seconds = 20
+    queries.seconds = UNTIMED
     assert queries.run(store, "ASK {}")
 
 

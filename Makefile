@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 TESTING := $(VENV)/.testing-installed
+WEB := for_client/for_web/node_modules/.package-lock.json
 # Looked up only when a virtual environment has to be made.
 PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
@@ -24,10 +25,10 @@ GPU_TESTS := $(addprefix tests/rwkv_models/test_, wkv7_triton.py fused.py graph_
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-run: $(RUNTIME)
+run: $(RUNTIME) $(WEB)
 	exec deepspeed --num_nodes=1 --num_gpus=1 app.py --deepspeed --page $(ARGS)
 
-test: $(TESTING)
+test: $(TESTING) $(WEB)
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-gpu: $(TESTING)
@@ -60,6 +61,11 @@ $(RUNTIME): requirements.txt | $(BIN)/python
 	fi
 	@python -m pip install --quiet -r requirements.txt
 	@touch $@
+
+# The libraries of the page under /app come from npm. Without npm, or without its registry, the rest runs, and the page says what it lacks.
+$(WEB): for_client/for_web/package-lock.json
+	@{ command -v npm >/dev/null && npm ci --silent --prefix for_client/for_web && touch $@; } \
+	|| echo "npm did not install the libraries of the page under /app; the rest runs without"
 
 $(TESTING): requirements-test.txt $(RUNTIME)
 	@python -m pip install --quiet -r requirements-test.txt

@@ -26,8 +26,7 @@ class CannotStart(Exception):
 def command_line() -> argparse.Namespace:
     """The flags of the program; those of the launcher are taken and left alone."""
     parser = argparse.ArgumentParser(prog="app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = HERE / "config_scripts" / "tiny.toml"
-    parser.add_argument("--config", type=Path, default=default, help="config script (TOML), default tiny.toml")
+    parser.add_argument("--config", type=Path, help="config script (TOML); without: tiny.toml, or what fits --model")
     parser.add_argument("--model", help="weights file instead of the config's [model] file")
     parser.add_argument("--host", help="address instead of the config's [server] host")
     parser.add_argument("--port", type=int, help="port instead of the config's; 0 takes a free one")
@@ -52,16 +51,27 @@ def torch_sees_a_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def chosen(file: Path):
+    """The config script for a weights file alone, and what stands above it; what was chosen is said."""
+    from engine.choice import Machine, choose
+
+    choice = choose(file, Machine.here())
+    logging.getLogger("ouroboros").info("chosen: %s", choice.said)
+    return choice.script, choice.overrides
+
+
 def build(options: argparse.Namespace):
     """Config → listener → engine → application, the cheap checks first: (engine, listener, token, crew). A follower does not return."""
-    from config_scripts.schema import ConfigError, load_config
+    from config_scripts.schema import DEFAULT_CONFIG, load_config
     from engine import group
     from server.application import build_app
     from server.listener import CannotListen, Listener
     from server.token import TokenError, load_token
 
     try:
-        config = load_config(options.config, {"model.file": options.model, "server.host": options.host, "server.port": options.port})
+        alone = options.model and not options.config
+        script, given = chosen(Path(options.model)) if alone else (options.config or DEFAULT_CONFIG, {"model.file": options.model})
+        config = load_config(script, {**given, "server.host": options.host, "server.port": options.port})
         for warning in config.warnings:
             logging.getLogger("ouroboros").warning(warning)
         group.follow_if_told(config)
@@ -69,7 +79,7 @@ def build(options: argparse.Namespace):
         token = load_token(options.data, config.server.token, config.server.host)
         entrance = Entrance()
         listener = Listener(entrance, config.server.host, config.server.port, config.server.threads)
-    except (ConfigError, CannotListen, TokenError) as error:
+    except (ValueError, CannotListen, TokenError) as error:  # a ConfigError is a ValueError
         raise CannotStart(str(error)) from None
     except OSError as error:
         raise CannotStart(f"{options.data}: the data folder cannot be used: {error.strerror}") from None

@@ -93,14 +93,17 @@ class Config(Strict):
 def load_config(path: str | Path = DEFAULT_CONFIG, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read a config script: TOML, or (by its suffix) a `config.json` of the original project.
 
-    `overrides` are values by dotted key (`{"server.port": 0}`) that stand above the file's and are checked with them; a value
-    of None is one that was not given. Raises ConfigError, whose text is one sentence, for whatever is wrong.
+    `overrides` are values by key (`{"server.port": 0}`, `{"roles": [...]}`) that stand above the file's and are checked with them; a
+    value of None is one that was not given. Raises ConfigError, whose text is one sentence, for whatever is wrong.
     """
     file = str(path)
     data, origins, warnings = read(Path(path))
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     for key, value in given.items():
         section, _, name = key.partition(".")
+        if not name:
+            data[section] = value
+            continue
         if not isinstance(data.get(section, {}), dict):
             break  # the section is not a table: the check below says so
         data[section] = {**data.get(section, {}), name: value}

@@ -29,8 +29,9 @@ class Model(Strict):
         "The weights, `.pth` (read with weights_only) or `.safetensors` in BlinkDL's layout; empty is the embedded model. Relative to the "
         "directory the server starts in."))
     tokenizer: str = Field("auto", min_length=1, description=(
-        "`auto`: the `tokenizer.json` beside the weights, else the World vocabulary. `world`: the World vocabulary, which every "
-        "released RWKV-4 to RWKV-7 World and G1 file uses. Or the path of a JSON file of the `tokenizers` package."),
+        "`auto`: the `tokenizer.json` or `20B_tokenizer.json` beside the weights, else the World vocabulary. `world`: the World "
+        "vocabulary, which every released RWKV-4 to RWKV-7 World and G1 file uses. Or the path of a JSON file of the `tokenizers` "
+        "package."),
         json_schema_extra={"allowed": '"auto", "world" or the path of a tokenizer\'s JSON file'})
     special_markers: bool = Field(False, description=(
         "Read the markers of special tokens in a text as those tokens: the end of a document, and what else a tokenizer's JSON file "
@@ -276,7 +277,8 @@ class Optimizer(Strict):
     weight_decay: float = Field(0.0, ge=0, lt=1, description=(
         "Pull of the two-dimensional `.weight` matrices to zero, a step. 0 for lessons; 0.1 when training on a corpus."))
     clip: float = Field(1.0, gt=0, le=1_000_000, description="Largest norm of the gradient; a larger one is scaled down to it.")
-    w0_rate: float = Field(2.0, gt=0, le=100, description="Step size of `att.w0` (the base decay), as a multiple of lr.")
+    w0_rate: float = Field(2.0, gt=0, le=100, description=(
+        "Step size of the decay's vector (`att.w0`, before RWKV-7 `att.time_decay`), as a multiple of lr."))
 
 
 class DeepSpeed(Strict):

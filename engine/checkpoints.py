@@ -4,7 +4,8 @@ A folder `NAME@SEQ` holds model.safetensors (the network's parameters under thei
 step would miss in them: fp32 copies, and the moments where they outlive lessons), memory.safetensors (the training memory,
 where there is one), adapters.safetensors (those that are kept), each in shards where it is large, and manifest.json: what it is,
 after which record of the journal, size and SHA-256 of each file, and a SHA-256 of itself. It is written under a temporary name,
-synced, and renamed into place; never changed afterwards.
+synced, and renamed into place; nothing in it is changed afterwards. What it is called is the folder's name alone (the manifest has
+the name that it was saved under), so that another name is one step that happens or does not.
 
 The file `latest` beside the folders has the name of the newest, for people and their tools. Nothing here believes it.
 """
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from engine import shards
 from engine.atomic import remove, sync, write_file, write_synced
-from engine.errors import BadRequest, NotFound
+from engine.errors import BadRequest, Conflict, NotFound
 from rwkv_models.weights_file import WeightsError
 
 log = logging.getLogger("ouroboros.checkpoints")
@@ -64,9 +65,9 @@ class Checkpoint:
             manifest = orjson.loads(path.read_bytes())
             if manifest["digest"] != digest_of(manifest):
                 raise ValueError(f"{path} does not match its own SHA-256")
-            checkpoint = cls(folder, manifest["name"], manifest["seq"], manifest["version"], manifest)
-            if folder.name != f"{checkpoint.name}@{checkpoint.seq:08d}":
-                raise ValueError(f"{path} is of {checkpoint.name}@{checkpoint.seq:08d}")
+            checkpoint = cls(folder, folder.name.rpartition("@")[0], manifest["seq"], manifest["version"], manifest)
+            if not NAME.fullmatch(checkpoint.name) or folder.name != f"{checkpoint.name}@{checkpoint.seq:08d}":
+                raise ValueError(f"{path} is of NAME@{checkpoint.seq:08d}")
             known = {file for part in PARTS for file in checkpoint.files(part)}
             if stray := sorted(manifest["files"].keys() - known):
                 raise ValueError(f"{path} names a file that no checkpoint has: {stray[0][:80]}")
@@ -85,7 +86,7 @@ class Checkpoint:
                 return f"{path} is missing, or no plain file"
             if path.stat().st_size != fact["bytes"]:
                 return f"{path} has {path.stat().st_size} bytes, its manifest says {fact['bytes']}"
-            if _sha256(path) != fact["sha256"]:
+            if sha256_of(path) != fact["sha256"]:
                 return f"{path} does not match the SHA-256 of its manifest"
         return None
 
@@ -153,23 +154,33 @@ class Checkpoints:
         self._read = found
         return sorted(found.values(), key=lambda c: (c.seq, c.manifest["time"]), reverse=True)
 
-    def find(self, name: str) -> Checkpoint:
-        """The newest checkpoint of that name that belongs to the journal, verified; BadRequest where it is damaged, or none belongs."""
-        problem = None
-        for folder in sorted(self.folder.glob(f"{checked_name(name)}@*"), key=lambda path: path.name, reverse=True):
+    def folder_of(self, name: str, version: int | None = None) -> Path:
+        """The folder of the newest checkpoint of that name, or of that name and version; damaged ones have no version."""
+        return self._folders(name, version)[0]
+
+    def _folders(self, name: str, version: int | None) -> list[Path]:
+        """Those of a name, the newest first; NotFound where there is none."""
+        folders = self.folder.glob(f"{checked_name(name)}@*")
+        if version is not None:
+            folders = (c.folder for c in self.list() if (c.name, c.version) == (name, version))
+        found = sorted(folders, key=lambda path: path.name, reverse=True)
+        if not found:
+            raise NotFound(f"there is no checkpoint {name}" + ("" if version is None else f" of version {version}"), "name")
+        return found
+
+    def find(self, name: str, version: int | None = None) -> Checkpoint:
+        """The newest checkpoint of that name, or of that name and version, that belongs to the journal, verified; BadRequest where it is
+        damaged, or none belongs."""
+        for folder in self._folders(name, version):
             try:
                 checkpoint = Checkpoint.read(folder)
-                problem = f"was made after another course of lessons than this journal's: {folder}"
                 if self.belongs(checkpoint):
-                    problem = checkpoint.verify()
-                    if problem is None:
-                        return checkpoint
-                    raise ValueError(problem)
+                    if problem := checkpoint.verify():
+                        raise ValueError(problem)
+                    return checkpoint
             except ValueError as error:
                 raise BadRequest(f"the checkpoint {name} is damaged: {error}", "name") from None
-        if problem is None:
-            raise NotFound(f"there is no checkpoint {name}", "name")
-        raise BadRequest(f"the checkpoint {name} {problem}", "name")
+        raise BadRequest(f"the checkpoint {name} was made after another course of lessons than this journal's: {folder}", "name")
 
     def prune(self, name: str, keep: int) -> None:
         """Remove the oldest checkpoints of this name beyond `keep`."""
@@ -178,6 +189,33 @@ class Checkpoints:
             checkpoint.folder.rename(hidden)  # first out of sight: half a checkpoint is never listed
             shutil.rmtree(hidden, ignore_errors=True)
             log.info("checkpoint=%s removed", checkpoint.folder.name)
+
+    def rename(self, folder: Path, name: str) -> None:
+        """Call a checkpoint otherwise. Conflict where the name is taken; raises what the disk raises, with nothing changed."""
+        if any(self.folder.glob(f"{checked_name(name, 'as')}@*")):
+            raise Conflict(f"as: there is a checkpoint {name} already", "as")
+        final = folder.with_name(f"{name}@{folder.name.rpartition('@')[2]}")
+        self._move(folder, final, [final if c.folder == folder else c.folder for c in self.list()])
+
+    def hide(self, folder: Path) -> Path:
+        """Take a checkpoint out of sight, for good; returns what is to be removed. Raises what the disk raises, with nothing changed."""
+        hidden = self.folder / f".{folder.name}.gone"
+        remove(hidden)
+        self._move(folder, hidden, [c.folder for c in self.list() if c.folder != folder])
+        return hidden
+
+    def _move(self, folder: Path, other: Path, listed: list[Path]) -> None:
+        """Rename a folder, after which these are listed, the newest first: `latest` follows."""
+        pointer = self.folder / f".{LATEST}.new"
+        try:
+            if listed:
+                write_synced(pointer, _line(listed[0]), 0o644)  # what needs room on the disk has it before anything is renamed
+            folder.rename(other)
+        except BaseException:
+            remove(pointer)
+            raise
+        pointer.rename(self.folder / LATEST) if listed else remove(self.folder / LATEST)
+        sync(self.folder)
 
     def write(self, name: str, parts: dict[str, dict[str, Tensor]], facts: dict) -> Checkpoint:
         """Write a checkpoint: safetensors files for each part that holds a tensor, "model" first of all.
@@ -196,7 +234,7 @@ class Checkpoints:
             files = {}
             for path in sorted(temporary.iterdir()):
                 sync(path)
-                files[path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+                files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
             manifest = {"name": name, **facts, "time": time.time(), "files": files}
             manifest["digest"] = digest_of(manifest)
             write_file(temporary / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2), 0o644)
@@ -240,9 +278,10 @@ def _mark(folder: Path) -> tuple:
     return folder.name, *((stat.st_ino, stat.st_size, stat.st_ctime_ns) for stat in stats)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-__all__ = ["Checkpoint", "Checkpoints", "WeightsError", "checked_name"]
+__all__ = ["Checkpoint", "Checkpoints", "WeightsError", "checked_name", "sha256_of"]

@@ -38,7 +38,8 @@ class Compared:
                                              "in_weights": contains(end, history.end(seq))})
             if record["kind"] in ("base", "lesson", "rehearsal", "undo"):  # what made it, not what went back to it
                 row |= {"time": record["time"], "made_by": record["kind"], "lesson": record.get("id") or record.get("lesson"),
-                        "loss_before": record.get("loss_before"), "loss_after": record.get("loss_after"), "digest": record.get("digest")}
+                        "loss_before": record.get("loss_before"), "loss_after": record.get("loss_after"), "drift": record.get("drift"),
+                        "digest": record.get("digest")}
         return sorted(found.values(), key=lambda row: row["version"], reverse=True)
 
     def diff(self, before: int, after: int) -> Generator[None, None, dict]:

@@ -48,7 +48,7 @@ class DecodeBatch:
                 self._native = NativeDecode(self.network)
                 self._prefill = NativePrefill(self._native)
         except NativeUnavailable as reason:
-            log.info("decode=torch reason=%s", reason)
+            log.info("%s=torch reason=%s", "decode" if self._native is None else "reading", reason)
 
     def __bool__(self) -> bool:
         return bool(self._reading or self._running)

@@ -18,6 +18,7 @@ import torch
 
 from engine.breath import Breath
 from engine.bundle import Bundle
+from engine.checkpoint_acts import CheckpointActs
 from engine.checkpoints import Checkpoints, checked_name
 from engine.common_questions import CommonQuestions
 from engine.compared import Compared
@@ -61,7 +62,6 @@ from engine.versions import Versions
 from models.role import Roles
 from models.tokenizer import Tokenizer
 from rwkv_models.crew import Crew
-from rwkv_models.weights_file import WeightsError
 
 log = logging.getLogger("ouroboros.engine")
 OPEN_ANSWERS = 32
@@ -126,6 +126,7 @@ class Engine:
         self.past.saver = self.saver
         self.past.recover()
         self.version_acts = VersionActs(self.past, Compared(self.past, self.versions, self.lessons.probe), self.conversations)
+        self.checkpoint_acts = CheckpointActs(self.past, self.saver, data / "exports")
         self.idle = Idle(self.lessons, learner, config, self.owner.call, lambda: bool(self.conversations) or len(self.tickets) > 0)
         self._digest = (self.versions.stamp, self.versions.digest)
         self.store = StoreFollower(self.journal.path, data / "store", self.journal.seq)
@@ -172,6 +173,12 @@ class Engine:
 
         self._on_owner(ticket, tell)
         return ticket.result(timeout=60)
+
+    def defaults(self) -> dict:
+        """How it is answered and taught where a request does not say: what the config script has."""
+        sections = {"infer": (InferOptions, self.config.infer), "train": (TrainOptions, self.config.train)}
+        return {name: {option: getattr(section, option, field.get_default(call_default_factory=True))
+                       for option, field in kind.model_fields.items()} for name, (kind, section) in sections.items()}
 
     def listen(self) -> Listening:
         """What happens from now on, as it happens."""
@@ -271,6 +278,10 @@ class Engine:
     def branch(self, name: str, turn: int, as_name: str) -> Ticket:
         """A new session that shares the first `turn` turns."""
         return self._told("branch", lambda: self.session_acts.branch(name, turn, as_name))
+
+    def rename_session(self, name: str, as_name: str) -> Ticket:
+        """Another name for a session."""
+        return self._told("rename", lambda: self.session_acts.rename(name, as_name))
 
     def correct(self, name: str, turn: int, text: str, train: bool, options: TrainOptions, key: str | None, given: set[str]) -> Ticket:
         """Replace an answer by what it should have been and, with `train`, teach it."""
@@ -404,23 +415,34 @@ class Engine:
         self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: self.saver.save(name, ticket)))
         return ticket
 
-    def load(self, name: str) -> Ticket:
-        """Put a checkpoint's weights in place of the present ones."""
+    def load(self, name: str, version: int | None = None) -> Ticket:
+        """Put a checkpoint's weights in place of the present ones. Of several of that name: the newest, or that of a version."""
         ticket = self._ticket("load")
+        self._on_owner(ticket, lambda: self._between_lessons(ticket, lambda: self.checkpoint_acts.load(ticket, name, version)))
+        return ticket
 
-        def load() -> None:
-            try:
-                checkpoint = self.past.load(name)
-            except (WeightsError, ValueError) as error:
-                raise BadRequest(f"name: {error}; the running model was not touched", "name") from None
-            ticket.finish({"name": name, "version": checkpoint.version})
+    def rename_checkpoint(self, name: str, as_name: str, version: int | None) -> Ticket:
+        """Another name for a checkpoint."""
+        return self._with_checkpoints("rename", lambda ticket: self.checkpoint_acts.rename(ticket, name, as_name, version))
 
-        self._on_owner(ticket, lambda: self._between_lessons(ticket, load))
+    def delete_checkpoint(self, name: str, version: int | None) -> Ticket:
+        """Remove a checkpoint that the present weights do not stand on."""
+        return self._with_checkpoints("delete", lambda ticket: self.checkpoint_acts.delete(ticket, name, version))
+
+    def export_checkpoint(self, name: str, version: int | None) -> Ticket:
+        """Write a checkpoint's weights as one file under data/exports; answers go on meanwhile."""
+        return self._with_checkpoints("export", lambda ticket: self.checkpoint_acts.export(ticket, name, version))
+
+    def _with_checkpoints(self, kind: str, act: Callable[[Ticket], None]) -> Ticket:
+        """Between two lessons, and while no checkpoint is being written."""
+        ticket = self._ticket(kind)
+        alone = lambda: self.saver.alone(answering(ticket, lambda: act(ticket)))  # noqa: E731
+        self._on_owner(ticket, lambda: self._between_lessons(ticket, alone))
         return ticket
 
     def checkpoints(self) -> list[dict]:
-        """All checkpoints, newest first."""
-        return [c.describe() for c in self.past.store.list()]
+        """All checkpoints, newest first, and which of them the present weights stand on."""
+        return self._told("checkpoints", lambda: {"checkpoints": self.checkpoint_acts.list()}).result(timeout=60)["checkpoints"]
 
     # -- versions
 

@@ -24,7 +24,7 @@ from engine.atomic import sync, write_file
 from engine.disk import disk_error
 
 log = logging.getLogger("ouroboros.journal")
-TOLD = frozenset({"turn", "correction", "branch", "forget", "checkpoint", "review"})
+TOLD = frozenset({"turn", "correction", "branch", "rename", "forget", "checkpoint", "review"})
 
 
 class JournalDamaged(ValueError):

@@ -192,7 +192,8 @@ class Lessons:
             yield from self._steps(job, run)
             if run.learned:
                 digest = yield from self.model.digesting()
-                self._write(job, run, began, digest)
+                drift = self._drift(job, probe_before)
+                self._write(job, run, began, digest, drift)
         except BaseException:
             self.versions.restored(stamp)
             raise
@@ -201,7 +202,8 @@ class Lessons:
             return self._result(job, run, 0.0)
         self.versions.digest = digest
         yield
-        drift, told = self._afterwards(job, probe_before), None
+        self._afterwards(job)
+        told = None
         if checks is not None:
             told = yield from self._beside(job, checks.after(self.learner.earlier, job.facts["id"], job.plan.seed))
         return self._result(job, run, drift) | {"checks": told}
@@ -237,7 +239,15 @@ class Lessons:
                 run.cancel()
             yield
 
-    def _write(self, job: Job, run: LessonRun, began: float, digest: str) -> None:
+    def _drift(self, job: Job, probe_before: float) -> float | None:
+        """How far the lesson moved the loss on the probe texts; None where that is not measured, or could not be."""
+        try:
+            return self.probe.loss(self.versions.stamp) - probe_before if job.probed else None
+        except Exception:
+            log.exception("lesson=%s could not be probed", job.facts["id"])
+            return None
+
+    def _write(self, job: Job, run: LessonRun, began: float, digest: str, drift: float | None) -> None:
         """Journal the lesson: only now does it count. Where that fails, or nobody waits for it any more, it is taken back.
 
         EngineError where the disk refuses.
@@ -246,7 +256,7 @@ class Lessons:
                   "plan": job.plan.describe(), "steps": run.taken, "epochs": run.epochs,
                   "samples": [s.describe() for s in job.samples],
                   **({"held": [s.describe() for s in run.held]} if run.held else {}),
-                  "loss_before": run.loss_before, "loss_after": run.loss_after, "digest": digest}
+                  "loss_before": run.loss_before, "loss_after": run.loss_after, "drift": drift, "digest": digest}
         if job.cancelled:
             run.roll_back()
             run.reason = "cancelled: nothing was learned"
@@ -260,6 +270,8 @@ class Lessons:
         self.versions.number = record["version"]
         self.versions.moved()
         self.learner.learned(record["id"], job.samples, job.plan, run, record["version"])
+        if drift is not None:
+            self.probe.stays(self.versions.stamp)
 
     def rehearsed(self, run: LessonRun, plan: Plan, digest: str) -> None:
         """Journal what was rehearsed in idle time. EngineError where the disk refuses; the caller takes it back then."""
@@ -273,17 +285,14 @@ class Lessons:
         self.versions.digest = digest
         self._after()
 
-    def _afterwards(self, job: Job, probe_before: float) -> float | None:
-        """The lesson is learned, whatever happens here. Returns the drift, None where it could not be measured."""
-        drift = None
+    def _afterwards(self, job: Job) -> None:
+        """The lesson is learned, whatever happens here."""
         try:
-            drift = self.probe.loss(self.versions.stamp) - probe_before if job.probed else None
             self._after()
             if job.on_learned is not None:
                 job.extra = job.extra | job.on_learned()
         except Exception:
             log.exception("lesson=%s is learned; something after it failed", job.facts["id"])
-        return drift
 
     def _result(self, job: Job, run: LessonRun, drift: float | None) -> dict:
         finite = lambda x: x if x == x else None  # noqa: E731 - NaN is no JSON
@@ -321,8 +330,9 @@ def _no_memory(error: Exception) -> bool:
 
 
 def result_of(record: dict) -> dict:
-    """What a lesson of the journal came to, as /train told it; its seconds and its drift are not kept."""
+    """What a lesson of the journal came to, as /train told it; its seconds are not kept, nor what was checked. None for a drift that
+    was not measured, or not kept: older journals have none."""
     names = ("version", "loss_before", "loss_after", "epochs", "steps")
     return {"lesson": record["id"], **{name: record[name] for name in names},
-            "tokens": sum(len(s["tokens"]) - 1 for s in record["samples"]), "seconds": 0.0, "drift": 0.0, "learned": True, "reason": None,
-            "checks": None, "words": loss_words(record["loss_before"], record["loss_after"])}
+            "tokens": sum(len(s["tokens"]) - 1 for s in record["samples"]), "seconds": 0.0, "drift": record.get("drift"), "learned": True,
+            "reason": None, "checks": None, "words": loss_words(record["loss_before"], record["loss_after"])}

@@ -15,7 +15,7 @@ from engine.group import check_alone
 from models.message import Message
 from models.role import Role, Roles
 from models.template import Template
-from models.tokenizer import load_tokenizer
+from models.tokenizer import load_tokenizer, spec_beside
 from rwkv_models.adapters import is_laid_over
 from rwkv_models.cpu_matmul import use_fastest_exact_matmul
 from rwkv_models.crew import Crew
@@ -52,7 +52,9 @@ class LiveModel:
             log.info("matmul=%s threads=%d", use_fastest_exact_matmul(), torch.get_num_threads())
         network = load_network(self.file, DTYPES[precision]).to(self.device)
         network.checkpoint_blocks = config.train.checkpoint_blocks
-        self.tokenizer = load_tokenizer(self._tokenizer_spec(config.model.tokenizer), config.model.special_markers)
+        spec = config.model.tokenizer
+        spec = spec_beside(self.file, network.shape.vocabulary) if spec == "auto" else spec
+        self.tokenizer = load_tokenizer(spec, config.model.special_markers)
         if self.tokenizer.vocab_size > network.shape.vocabulary:
             raise ValueError(f"the tokenizer {self.tokenizer.name} has {self.tokenizer.vocab_size} ids, "
                              f"{self.file} only {network.shape.vocabulary}")
@@ -79,12 +81,6 @@ class LiveModel:
         check_alone(self.trainer)
         self.trainer = switch(self.trainer, trains)
         self.trains = trains
-
-    def _tokenizer_spec(self, spec: str) -> str | Path:
-        if spec != "auto":
-            return spec
-        beside = self.file.parent / "tokenizer.json"
-        return beside if beside.exists() else "world"
 
     def own(self) -> dict[str, Tensor]:
         """The network's own parameters by name, without what is laid over them."""

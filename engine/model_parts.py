@@ -16,8 +16,8 @@ from torch import Tensor
 from engine.group import check_alone
 from engine.live_model import LiveModel
 from rwkv_models.adapters import FactorAdapter, TimeState
+from rwkv_models.network import Network
 from rwkv_models.optimizer import Trainer
-from rwkv_models.rwkv7 import RWKV7
 from rwkv_models.trained import Trains, apply
 from rwkv_models.weights_file import WeightsError, fit
 from rwkv_models.whole import MOMENTS
@@ -107,7 +107,7 @@ def _lay(model: LiveModel, adapters: list[FactorAdapter | TimeState], trains: Tr
     model.trainer, model.trains = Trainer(network, recipe), trains
 
 
-def rebuilt(network: RWKV7, about: dict, tensors: dict[str, Tensor], origin: Path) -> FactorAdapter | TimeState:
+def rebuilt(network: Network, about: dict, tensors: dict[str, Tensor], origin: Path) -> FactorAdapter | TimeState:
     """An adapter as `describe_adapter` told of it, with the values that `take` took."""
     name = about["name"]
     if about["kind"] == "state":

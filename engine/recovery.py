@@ -211,9 +211,9 @@ class Past:
 
     # -- going back
 
-    def load(self, name: str) -> Checkpoint:
+    def load(self, name: str, version: int | None = None) -> Checkpoint:
         """Go back to a checkpoint by name: found to fit, then written in the journal, then done."""
-        checkpoint = self.store.find(name)
+        checkpoint = self.store.find(name, version)
         put = self._putting(checkpoint, self._link(checkpoint), self.learner)
         self._go({"kind": "load", "checkpoint": checkpoint.folder.name, "version": checkpoint.version}, put, _nothing)
         return checkpoint

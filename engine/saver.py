@@ -23,7 +23,7 @@ AUTO = "auto"
 
 
 class Saver:
-    """Writes checkpoints. `save` belongs to the owner thread; `between` runs a function there between two lessons."""
+    """Writes checkpoints. `save`, `alone` and `beside` belong to the owner thread; `between` runs a function there between two lessons."""
 
     def __init__(self, store: Checkpoints, take: Callable[[], Snapshot], between: Callable[[Callable[[], None]], None],
                  settings, tell: Callable[[Checkpoint], None]):
@@ -34,7 +34,7 @@ class Saver:
         self._settings = settings
         self._tell = tell
         self._thread = ThreadPoolExecutor(1, "saver")
-        self._waiting: deque[tuple[str, Ticket]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
         self._writing = False
         self._alarm: threading.Timer | None = None
 
@@ -42,12 +42,28 @@ class Saver:
         """Save the weights as they are now, or, while another checkpoint is written, as they are after that."""
         if self._writing:
             if ticket is not None:
-                self._waiting.append((name, ticket))
+                self._waiting.append(lambda: self.save(name, ticket))
             return  # one without a ticket is due again after the next lesson
         self._forget_alarm()
         began, snapshot = time.perf_counter(), self._take()
         self._writing = True
         self._thread.submit(self._write, name, snapshot, ticket, began)
+
+    def alone(self, act: Callable[[], None]) -> None:
+        """Do what must not meet a checkpoint that is being written: now, or when that is there."""
+        self._waiting.append(act) if self._writing else act()
+
+    def beside(self, work: Callable[[], None]) -> None:
+        """Do what takes a while with checkpoints on the other thread; out of `alone`. `work` must not raise."""
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._between(lambda: self._written(None))
+
+        self._writing = True
+        self._thread.submit(run)
 
     def due(self, lessons: int) -> None:
         """So many lessons are in no checkpoint: save them if they are `every_lessons`, or else within `every_minutes`."""
@@ -99,5 +115,5 @@ class Saver:
                 self._tell(checkpoint)
             except EngineError as error:
                 log.error("save=%s is written, which the journal could not be told: %s", checkpoint.name, error)
-        if self._waiting:
-            self.save(*self._waiting.popleft())
+        while self._waiting and not self._writing:
+            self._waiting.popleft()()

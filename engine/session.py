@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from engine.atomic import remove_unfinished, write_file
+from engine.atomic import remove_unfinished, sync, write_file
 from engine.checkpoints import checked_name
 from engine.disk import disk_error
 from engine.errors import BadRequest, Conflict, NotFound
@@ -117,13 +117,28 @@ class Sessions:
         """Give a session these turns: on the disk first, then in memory. EngineError where the disk refuses."""
         rows = [{"messages": t.messages, "answer": t.answer, "tokens": t.tokens, "versions": t.versions,
                  "finish_reason": t.finish_reason, "opening": t.opening} for t in turns]
-        data = orjson.dumps({"name": session.name, "start": session.start, "turns": rows})
+        data = orjson.dumps({"start": session.start, "turns": rows})
         try:
             write_file(self.folder / f"{session.name}.json", data)
         except OSError as error:
             raise disk_error(f"the session {session.name}", error, self.folder, len(data)) from None
         session.turns[:] = turns
         self._by_name[session.name] = session
+
+    def rename(self, name: str, new: str) -> None:
+        """Another name for a session, which must be free. EngineError where the disk refuses."""
+        session = self.get(name)
+        if checked_name(new, "as") in self._by_name:
+            raise Conflict(f"as: there is a session {new} already", "as")
+        if session.busy:
+            raise Conflict(f"session: {name} is writing an answer, rename it when it is there", "session")
+        try:
+            (self.folder / f"{name}.json").rename(self.folder / f"{new}.json")
+            sync(self.folder)
+        except OSError as error:
+            raise disk_error(f"the session {name}", error, self.folder, 0) from None
+        self._by_name = {new if each == name else each: kept for each, kept in self._by_name.items()}
+        session.name = new
 
     def delete(self, name: str) -> None:
         """Forget a session."""

@@ -15,7 +15,7 @@ from engine.ticket import Ticket
 
 
 class SessionActs:
-    """Sessions branched, edited, answered again, corrected, forgotten."""
+    """Sessions branched, renamed, edited, answered again, corrected, forgotten."""
 
     def __init__(self, conversations: Conversations, sessions: Sessions, lessons: Lessons, jobs: Jobs, journal: Journal):
         self._conversations = conversations
@@ -35,6 +35,16 @@ class SessionActs:
         turns = list(session.turns)
         return {"session": name, "turns": [t.describe(i) for i, t in enumerate(turns, 1)],
                 "messages": session.messages(len(turns), self._role)}
+
+    def rename(self, name: str, new: str) -> dict:
+        """The same session under another name."""
+        self._sessions.rename(name, new)
+        try:
+            self._journal.append({"kind": "rename", "time": time.time(), "session": new, "from": name})
+        except BaseException:
+            self._sessions.rename(new, name)
+            raise
+        return {"session": new, "from": name}
 
     def delete(self, name: str) -> dict:
         """Forget a session; what was said in it stays a fact."""

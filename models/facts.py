@@ -201,6 +201,13 @@ def _branch(record: dict, change: Change) -> Iterator[tuple]:
         yield turn, "shows", named(shown)
 
 
+def _rename(record: dict, change: Change) -> Iterator[tuple]:
+    session = NamedNode(f"{BASE}session:{change.session}")
+    yield from _place(change)
+    if not change.new_session:
+        yield session, "name", change.session_name
+
+
 def _forget(record: dict, change: Change) -> Iterator[tuple]:
     yield from _place(change)
     yield NamedNode(f"{BASE}session:{change.session}"), "forgotten", True
@@ -234,6 +241,7 @@ def _lesson(record: dict, change: Change) -> Iterator[tuple]:
     yield me, "lossBefore", record.get("loss_before")
     yield me, "lossAfter", after
     yield me, "loss", after
+    yield me, "drift", record.get("drift")
     yield me, "digest", record.get("digest")
     yield me, "standsOn", change.stands_on and node("lesson", change.stands_on)
     yield me, "inWeights", True
@@ -326,6 +334,6 @@ def _run_end(record: dict, change: Change) -> Iterator[tuple]:
     yield me, "learned", record.get("learned")
 
 
-KINDS = {"turn": _turn, "correction": _correction, "branch": _branch, "forget": _forget, "lesson": _lesson, "retract": _retract,
-         "review": _review, "load": _load, "rollback": _rollback, "undo": _undo, "checkpoint": _checkpoint,
+KINDS = {"turn": _turn, "correction": _correction, "branch": _branch, "rename": _rename, "forget": _forget, "lesson": _lesson,
+         "retract": _retract, "review": _review, "load": _load, "rollback": _rollback, "undo": _undo, "checkpoint": _checkpoint,
          "run": _run, "run_end": _run_end}

@@ -24,7 +24,7 @@ class Shown(NamedTuple):
 
 @dataclass
 class Talk:
-    """One session: a name that was forgotten and taken again is another session."""
+    """One session: a name that was left and taken again is another session."""
 
     key: str
     turns: dict[int, list[Shown]] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Ledger:
         self._undone: set[str] = set()
         self._weights_seq: int | None = None
         self._talks: dict[str, Talk] = {}
-        self._forgotten: dict[str, int] = {}
+        self._left: dict[str, int] = {}  # how many sessions had a name and have it no more
         self._brought: dict[str, tuple[str, str]] = {}  # the correction that a lesson brought, and its turn
 
     def take(self, record: dict) -> Change:
@@ -219,11 +219,22 @@ class Ledger:
         change.shared = [(n, shown[0].name) for n, shown in talk.turns.items()]
         return head
 
+    def _rename(self, record: dict, change: Change, head: Link | None) -> Link | None:
+        old, new = record["from"], record["session"]
+        talk = self._talk(old, change)
+        self._leave(old)
+        self._talks[new], change.session_name = talk, new
+        return head
+
     def _forget(self, record: dict, change: Change, head: Link | None) -> Link | None:
         self._talk(record["session"], change)
-        del self._talks[record["session"]]
-        self._forgotten[record["session"]] = self._forgotten.get(record["session"], 0) + 1
+        self._leave(record["session"])
         return head
+
+    def _leave(self, name: str) -> None:
+        """The next session of that name is another one."""
+        del self._talks[name]
+        self._left[name] = self._left.get(name, 0) + 1
 
     def _place(self, record: dict, change: Change) -> tuple[Talk, int]:
         number = record["turn"]
@@ -236,7 +247,7 @@ class Ledger:
     def _talk(self, name: str, change: Change | None = None) -> Talk:
         known = self._talks.get(name)
         if known is None:
-            again = self._forgotten.get(name, 0)
+            again = self._left.get(name, 0)
             key = quote(name, safe="")
             known = Talk(f"{key}:{again + 1}" if again else key)
             if change is not None:
@@ -255,7 +266,8 @@ class Ledger:
 
 
 # Kinds whose meaning depends on the records before, and those that say it all themselves.
-KINDS = frozenset(("base", "lesson", "rehearsal", "load", "rollback", "undo", "checkpoint", "turn", "correction", "branch", "forget"))
+KINDS = frozenset(("base", "lesson", "rehearsal", "load", "rollback", "undo", "checkpoint", "turn", "correction", "branch",
+                   "rename", "forget"))
 PLAIN = frozenset(("retract", "review", "run", "run_end"))
 
 

@@ -149,9 +149,10 @@ class LessonStore:
         return found
 
     def sessions(self, name: str, at: int) -> list[NamedNode]:
-        """The sessions that had this name, one after another; the last may have it still."""
+        """The sessions of this name, one after another: those that had it to their end, and the one that has it."""
         found = sorted((seq, quad.subject.value) for quad, seq in self.facts(None, "name", literal(name), at))
-        return [NamedNode(it) for _, it in found if it.startswith(f"{BASE}session:")]
+        sessions = dict.fromkeys(NamedNode(it) for _, it in found if it.startswith(f"{BASE}session:"))
+        return [it for it in sessions if self.value(it, "name", at) == name]
 
     def messages(self, owner: NamedNode, at: int) -> list[dict]:
         """The messages of a lesson or an answer, in order; `sample` says which of several conversations they belong to."""

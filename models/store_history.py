@@ -9,7 +9,8 @@ from models.store import LessonStore, NotKnown
 from models.store_lessons import describe
 
 EVENTS = {"turn": "answered", "correction": "corrected", "lesson": "taught", "retract": "retracted", "review": "reviewed",
-          "load": "loaded", "rollback": "went back", "undo": "undone", "branch": "branched", "forget": "forgotten"}
+          "load": "loaded", "rollback": "went back", "undo": "undone", "branch": "branched", "rename": "renamed",
+          "forget": "forgotten"}
 
 OF_A_MOMENT = ("seq", "time", "loss_now", "state", "in_weights")  # of a lesson's description, and not of its teaching
 
@@ -103,6 +104,9 @@ def _event(store: LessonStore, seq: int, touched: set[NamedNode]) -> dict:
         return event | ({"checkpoint": store.value(store_loaded(store, seq), "folder", seq)} if kind == "load" else {})
     if kind == "retract":
         return event | {"lesson": lessons[0]}
+    if kind == "rename":
+        session = next(it for it in touched if _kind(it) == "session")
+        return event | {"session": store.value(session, "name", seq), "from": store.value(session, "name", seq - 1)}
     return event | _talk(store, seq, touched)
 
 

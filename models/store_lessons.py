@@ -15,7 +15,8 @@ STATES = ("taught", "retracted", "left")
 ORDERS = ("newest", "worst")
 # Of a lesson's description, and the property that each is.
 FIELDS = {"version": "version", "rejected": "rejected", "index": "index", "dataset": "dataset", "file": "file", "line": "line",
-          "loss_before": "lossBefore", "loss_after": "lossAfter", "loss_now": "loss", "steps": "steps", "epochs": "epochs",
+          "loss_before": "lossBefore", "loss_after": "lossAfter", "loss_now": "loss", "drift": "drift",
+          "steps": "steps", "epochs": "epochs",
           "mode": "mode", "objective": "objective", "lr": "lr"}
 
 
@@ -50,7 +51,7 @@ def describe(store: LessonStore, lesson: NamedNode, at: int) -> dict:
     """One lesson as of a transaction. Times in epoch seconds, losses in nats per trained token; null where there is none.
 
     lesson, seq, time, version, session, turn, rejected, corrects (the answer or correction that it put right), retrains, run,
-    index, dataset, file, line, loss_before, loss_after, loss_now, retracted (when), in_weights, state, mode, objective, lr, steps,
+    index, dataset, file, line, loss_before, loss_after, loss_now, drift, retracted (when), in_weights, state, mode, objective, lr, steps,
     epochs, trained_tokens, and what was taught: `messages`, `lessons`, `text`, or `tokens` (how many)."""
     known = store.latest(lesson, at)
     get = lambda name: known.get(name, (None, 0))[0]  # noqa: E731

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from models.json_tokenizer import JsonTokenizer
-from models.world_tokenizer import world
+from models.world_tokenizer import VOCAB_SIZE, world
 
 
 class Tokenizer(Protocol):
@@ -45,6 +45,28 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of many tokens; what is not UTF-8 becomes U+FFFD."""
+
+
+BESIDE = ("tokenizer.json", "20B_tokenizer.json")
+"""Names of a tokenizer's file beside the weights; the second is the one that the RWKV-4 models of the Pile are published with."""
+NEOX_ROWS = 50277
+"""Rows that those models have."""
+
+
+def spec_beside(weights: Path, rows: int) -> str | Path:
+    """What `load_tokenizer` takes for a weights file whose embedding has so many rows: the file beside it, else "world".
+
+    ValueError, in one sentence, where neither can be.
+    """
+    found = next((weights.with_name(name) for name in BESIDE if weights.with_name(name).exists()), None)
+    if found is not None:
+        return found
+    if rows >= VOCAB_SIZE:
+        return "world"
+    which = "those of the 20B vocabulary" if rows == NEOX_ROWS else f"fewer than the World vocabulary's {VOCAB_SIZE}"
+    put = " or ".join(reversed(BESIDE)) if rows == NEOX_ROWS else BESIDE[0]
+    raise ValueError(f"{weights}: its {rows} rows are {which}, and no tokenizer lies beside it: put {put} there, or name the file in "
+                     "model.tokenizer")
 
 
 def load_tokenizer(spec: str | Path, special_markers: bool = False) -> Tokenizer:

@@ -85,18 +85,26 @@ class FactorAdapter:
             weight.copy_(weight.double() + module.delta())
 
 
+def check_tunes_state(network: nn.Module) -> None:
+    """ValueError in one sentence where sequences of this network cannot begin from a trained state."""
+    if not network.tunes_state:
+        raise ValueError(f"{network.title} has no initial state to tune: its memory is an average of what was read and no matrix; "
+                         "trains.what may be all, parts, lora or miss")
+
+
 class TimeState:
     """State tuning: the wkv state that every sequence begins from, `blocks.i.att.time_state` [H, N, N], value rows by key columns.
 
-    That is RWKV-PEFT's orientation for RWKV-7 (its fla call, which wants key rows, transposes it), and RWKV-Runner's, which takes
-    it as it is. Only for RWKV-5 and 6 do files hold key rows by value columns.
+    That is RWKV-PEFT's orientation (its fla call, which wants key rows, transposes it), and that of the files which the `rwkv`
+    package reads: its own state of RWKV-5 and 6 has key rows, and it transposes what it reads. ValueError where the network has none.
     """
 
     kind = "state"
 
     def __init__(self, network: nn.Module, name: str):
+        check_tunes_state(network)
         self.name = name
-        like, (H, N) = network.emb.weight, network.blocks[0].att.r_k.shape
+        like, H, N = network.emb.weight, network.shape.heads, network.shape.head_size
         self.states = [nn.Parameter(like.new_zeros(H, N, N)) for _ in network.blocks]
 
     def tensors(self) -> dict[str, nn.Parameter]:

@@ -78,6 +78,8 @@ class GraphDecode:
         if DecodeStep is None:
             raise NativeUnavailable("decoding by CUDA graphs needs Triton, which is not installed")
         self.network, self.shape = network, network.shape
+        if network.family != RWKV7.family:
+            raise NativeUnavailable(f"decoding by CUDA graphs takes RWKV-7, this network is {network.title}")
         for name in ("channels", "ffn", "rank_w", "rank_a", "rank_v", "rank_g"):
             if getattr(self.shape, name) % LANES:
                 raise NativeUnavailable(f"decoding by CUDA graphs takes sizes that are multiples of {LANES}, "

@@ -1,6 +1,7 @@
 """One decoding step on the CPU in native code: what `network(tokens, state, head="last")` computes, near the speed of memory.
 
-native/decode.cpp reads the weights where they lie, in the OpenMP threads that torch uses; native_library.py compiles it.
+native/decode.cpp, or decode_older.cpp before RWKV-7, reads the weights where they lie, in the OpenMP threads that torch uses;
+native_library.py compiles them.
 Where that cannot be, NativeUnavailable says why in one sentence, and the caller stays with the network itself.
 
 Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
@@ -15,19 +16,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from rwkv_models.native_layouts import NETWORK, layout_of
 from rwkv_models.native_library import NativeUnavailable, function
-from rwkv_models.rwkv7 import RWKV7
+from rwkv_models.network import Network
 from rwkv_models.state import State
-
-# The order of the pointers that native/network.h describes: its structs Network, then Layer for each layer.
-NETWORK = ("emb.weight", "blocks.0.ln0.weight", "blocks.0.ln0.bias", "ln_out.weight", "ln_out.bias", "head.weight")
-LAYER = (
-    "ln1.weight", "ln1.bias", "ln2.weight", "ln2.bias", "att.x_r", "att.x_w", "att.x_k", "att.x_v", "att.x_a", "att.x_g",
-    "att.w0", "att.w1", "att.w2", "att.a0", "att.a1", "att.a2", "att.g1", "att.g2", "att.k_k", "att.k_a", "att.r_k",
-    "att.receptance.weight", "att.key.weight", "att.value.weight", "att.output.weight", "att.ln_x.weight", "att.ln_x.bias",
-    "ffn.x_k", "ffn.key.weight", "ffn.value.weight", "att.v0", "att.v1", "att.v2",
-)
-LANES, MAX_HEAD_SIZE = 16, 256  # native code works in whole vectors, of 16 numbers at most, and has buffers for such a head
 
 
 class NativeDecode:
@@ -37,33 +29,26 @@ class NativeDecode:
     Raises NativeUnavailable.
     """
 
-    def __init__(self, network: RWKV7):
-        shape = network.shape
-        for name in ("head_size", "ffn", "rank_w", "rank_a", "rank_v", "rank_g"):
-            if getattr(shape, name) % LANES:
-                raise NativeUnavailable(f"native decoding takes sizes that are multiples of {LANES}, "
-                                        f"this network's {name} is {getattr(shape, name)}")
-        if shape.head_size > MAX_HEAD_SIZE:
-            raise NativeUnavailable(f"native decoding takes head sizes up to {MAX_HEAD_SIZE}, this network's is {shape.head_size}")
-        names = [*NETWORK, *(f"blocks.{i}.{name}" for i in range(shape.layers) for name in LAYER)]
-        unused = {f"blocks.0.att.v{i}" for i in range(3)}
+    def __init__(self, network: Network):
+        layout = layout_of(network)
         _check_adapter(network)
-        # A time_state is where sequences begin; a step from a given state has nothing to do with it.
-        extra = {name for name, _ in network.named_parameters() if not name.endswith(".att.time_state")} ^ (set(names) - unused)
-        if extra:
-            raise NativeUnavailable(f"native decoding takes a plain RWKV-7, this network differs in {min(extra)}")
-        self.network, self.shape, self._names = network, shape, names
-        self._slots = []  # for each pointer: the parameters of its module, and its name there
-        for name in names:
-            module, _, last = name.rpartition(".")
-            self._slots.append(None if name in unused else (network.get_submodule(module)._parameters, last))
-        self.sizes = (ctypes.c_int64 * 9)(shape.layers, shape.channels, shape.head_size, shape.vocabulary, shape.ffn,
-                                           shape.rank_w, shape.rank_a, shape.rank_v, shape.rank_g)
         with torch.device("meta"):
-            self._wanted = {name: p.shape for name, p in RWKV7(shape).named_parameters()}
+            self._wanted = {name: p.shape for name, p in type(network)(network.shape).named_parameters()}
+        # A time_state is where sequences begin; a step from a given state has nothing to do with it.
+        extra = {name for name, _ in network.named_parameters() if not name.endswith(".att.time_state")} ^ self._wanted.keys()
+        if extra:
+            raise NativeUnavailable(f"native decoding takes a plain {network.title}, this network differs in {min(extra)}")
+        self.network, self.shape = network, network.shape
+        self._names = [*NETWORK, *(f"blocks.{i}.{name}" for i in range(self.shape.layers) for name in layout.layer)]
+        self._slots = []  # for each pointer: the parameters of its module, and its name there
+        for name in self._names:
+            module, _, last = name.rpartition(".")
+            self._slots.append((network.get_submodule(module)._parameters, last) if name in self._wanted else None)
+        self.sizes = (ctypes.c_int64 * len(layout.sizes))(*layout.sizes)
+        self._wkv_size = tuple(network.zero_wkv(1, torch.empty(0, device="meta")).shape[1:])
         self._pointers, self.dtype = None, torch.float32
         self.table()
-        self._run = function("rwkv7_decode_step", "pppppiii")
+        self._run = function(layout.function, "pppppiii")
 
     def table(self) -> array:
         """The weights' addresses, read afresh for every step: `parameter.data = ...`, `load_state_dict(assign=True)` and
@@ -121,19 +106,19 @@ class NativeDecode:
 
     def fresh_state(self, B: int) -> State:
         """Memory for a state of B rows, in one allocation a kind."""
-        C, L, N = self.shape.channels, self.shape.layers, self.shape.head_size
-        shift, wkv = torch.empty(2 * L, B, C, dtype=self.dtype).unbind(0), torch.empty(L, B, self.shape.heads, N, N).unbind(0)
+        C, L = self.shape.channels, self.shape.layers
+        shift, wkv = torch.empty(2 * L, B, C, dtype=self.dtype).unbind(0), torch.empty(L, B, *self._wkv_size).unbind(0)
         return State(shift[:L], shift[L:], wkv)
 
     def state_addresses(self, state: State, B: int) -> list[int]:
         """Where a state of B rows lies, layer by layer. Raises ValueError for one of another shape."""
-        L, N = self.shape.layers, self.shape.head_size
+        L = self.shape.layers
         _check((*state.att_shift, *state.ffn_shift), 2 * L, (B, self.shape.channels), self.dtype)
-        _check(state.wkv, L, (B, self.shape.heads, N, N), torch.float32)
+        _check(state.wkv, L, (B, *self._wkv_size), torch.float32)
         return [t.data_ptr() for layer in zip(state.att_shift, state.ffn_shift, state.wkv, strict=True) for t in layer]
 
 
-def _check_adapter(network: RWKV7) -> None:
+def _check_adapter(network: Network) -> None:
     adapter = network.adapters.current
     if adapter is not None and adapter.kind != "state":
         raise NativeUnavailable(f"native decoding reads the network's own weights alone, the adapter {adapter.name} is in use")

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from rwkv_models.native_decode import NativeDecode
-from rwkv_models.native_library import function
-from rwkv_models.rwkv7 import Shape
+from rwkv_models.native_library import NativeUnavailable, function
+from rwkv_models.rwkv7 import RWKV7, Shape
 from rwkv_models.state import State
 
 SLICE = 512  # tokens: longer ones are read slice by slice, so that memory does not grow with them
@@ -57,9 +57,14 @@ class Buffers:
 
 
 class NativePrefill:
-    """The reading of one network: the one that `decode` steps, under the same conditions. One call at a time: it keeps its memory."""
+    """The reading of one network: the one that `decode` steps, under the same conditions. One call at a time: it keeps its memory.
+
+    Raises NativeUnavailable for a network of an older family, which is read in torch.
+    """
 
     def __init__(self, decode: NativeDecode):
+        if decode.network.family != RWKV7.family:
+            raise NativeUnavailable(f"native reading takes RWKV-7, this network is {decode.network.title}")
         self._decode = decode
         self._stage = function("rwkv7_prefill_stage", "iippppiiii")
         self._memory, self._buffers = torch.empty(0, dtype=torch.uint8), None

@@ -29,6 +29,9 @@ copies of it in bf16 and fp32 on the GPU: 0.8 GB for a part of this size, 17 GB 
 power of two, as that is what torch rounds pinned memory up to."""
 
 
+DECAYS = ("att.w0", "att.time_decay")
+"""The vector of decays, of RWKV-7 and of those before it."""
+
 LONGEST = 1e8
 """A gradient longer than this is broken. Clipping would leave of it a step in the direction of the breakage."""
 
@@ -61,14 +64,14 @@ class Recipe:
 def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict]:
     """Trainable parameters by what the recipe does with them; `rate` multiplies the step size of a group.
 
-    att.w0 moves at `w0_rate`; weight decay falls on two-dimensional `.weight` matrices only (not on the low-rank
+    The decay's vector moves at `w0_rate`; weight decay falls on two-dimensional `.weight` matrices only (not on the low-rank
     factors w1, w2 …, which carry no such suffix, nor on vectors, norms and the factors of adapters). A time_state moves at
     `state_rate`: state tuning wants steps of 1 falling to 0.01, 10^5 times those of weights.
     """
     fast, state, decayed, plain = [], [], [], []
     for name, p in network.named_parameters():
         if p.requires_grad:
-            (fast if name.endswith("att.w0") else state if name.endswith("att.time_state")
+            (fast if name.endswith(DECAYS) else state if name.endswith("att.time_state")
              else decayed if name.endswith(".weight") and p.squeeze().ndim == 2 else plain).append(p)
     groups = [
         {"name": "w0", "params": fast, "weight_decay": 0.0, "rate": recipe.w0_rate},

@@ -6,61 +6,34 @@ Shape letters: B batch, T time, C channels, H heads, N size of a head (C = H*N),
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import nn
 
-from rwkv_models.adapters import Adapters
+from rwkv_models import network
 from rwkv_models.linear import Linear
-from rwkv_models.pause import pausing
+from rwkv_models.network import Block, Network, Sizes, last_token
 from rwkv_models.pointwise import implementation
-from rwkv_models.state import State
 from rwkv_models.wkv7 import wkv7
 
 GROUP_NORM_EPS = 64e-5
 
 
 @dataclass(frozen=True)
-class Shape:
+class Shape(network.Shape):
     """The sizes of an RWKV-7 network; what a checkpoint's tensors tell of it."""
 
-    layers: int
-    channels: int
-    vocabulary: int
-    head_size: int = 64
-    ffn: int = 0
     rank_w: int = 0
     rank_a: int = 0
     rank_v: int = 0
     rank_g: int = 0
 
     def __post_init__(self):
-        if self.channels % self.head_size:
-            raise ValueError(f"{self.channels} channels are no multiple of the head size {self.head_size}")
+        super().__post_init__()
         for name, factor in (("rank_w", 2.5), ("rank_a", 2.5), ("rank_v", 1.7), ("rank_g", 5.0)):
             if not getattr(self, name):
                 object.__setattr__(self, name, max(32, round(factor * math.sqrt(self.channels) / 32) * 32))
-        if not self.ffn:
-            object.__setattr__(self, "ffn", 4 * self.channels)
-
-    @property
-    def heads(self) -> int:
-        """Heads of the time mix."""
-        return self.channels // self.head_size
-
-
-def _last(shift_BC: Tensor, x_BTC: Tensor, lengths_B: Tensor | None) -> Tensor:
-    """The last token read [B, C]: of row i token lengths[i] - 1, or what came before where a row has none."""
-    if lengths_B is None:
-        if x_BTC.shape[1] == 1:
-            return x_BTC[:, 0]
-        return x_BTC[:, -1].clone()  # not a view: a kept state would keep all T tokens alive
-    rows = torch.arange(x_BTC.shape[0], device=x_BTC.device)
-    return torch.where((lengths_B == 0).unsqueeze(1), shift_BC, x_BTC[rows, (lengths_B - 1).clamp(min=0)])
 
 
 class TimeMix(nn.Module):
@@ -81,8 +54,8 @@ class TimeMix(nn.Module):
         self.ln_x = nn.GroupNorm(shape.heads, C, eps=GROUP_NORM_EPS)
         self.register_parameter("time_state", None)  # [H, N, N] under state tuning: see adapters.TimeState
 
-    def forward(self, x_BTC, shift_BC, v_first_BTC, wkv_BHNN, lengths_B, keep_BT1):
-        """Returns (y_BTC, last x_BC, v_first_BTC, new wkv_BHNN)."""
+    def forward(self, x_BTC, shift_BC, wkv_BHNN, v_first_BTC, lengths_B, keep_BT1):
+        """Returns (y_BTC, last x_BC, new wkv_BHNN, v_first_BTC)."""
         B, T, C = x_BTC.shape
         H, N = self.heads, self.head_size
         between = implementation(x_BTC, N)
@@ -99,7 +72,7 @@ class TimeMix(nn.Module):
         heads = lambda x_BTC: x_BTC.view(B, T, H, N)  # noqa: E731
         y, wkv_BHNN = wkv7(heads(r), heads(decay), heads(key), heads(value), heads(erase), heads(write), wkv_BHNN)
         out = between.finish(y.reshape(B, T, C), r, key, value, g, self.ln_x.weight, self.ln_x.bias, self.r_k, self.ln_x.eps)
-        return self.output(out), _last(shift_BC, x_BTC, lengths_B), v if first else v_first_BTC, wkv_BHNN
+        return self.output(out), last_token(shift_BC, x_BTC, lengths_B), wkv_BHNN, v if first else v_first_BTC
 
 
 class ChannelMix(nn.Module):
@@ -116,113 +89,23 @@ class ChannelMix(nn.Module):
         """Returns (y_BTC, last x_BC)."""
         between = implementation(x_BTC, self.head_size)
         (mixed,) = between.shift_mix(x_BTC, shift_BC, self.x_k.view(1, -1))
-        return self.value(between.squared_relu(self.key(mixed))), _last(shift_BC, x_BTC, lengths_B)
+        return self.value(between.squared_relu(self.key(mixed))), last_token(shift_BC, x_BTC, lengths_B)
 
 
-class Block(nn.Module):
-    """One layer: time mix and channel mix, each behind a LayerNorm and added to the stream."""
+class RWKV7(Network):
+    """RWKV-7. Its blocks hand on the first one's value, towards which later ones are drawn."""
 
-    def __init__(self, shape: Shape, layer: int):
-        super().__init__()
-        C = shape.channels
-        if layer == 0:
-            self.ln0 = nn.LayerNorm(C)
-        self.layer = layer
-        self.ln1, self.ln2 = nn.LayerNorm(C), nn.LayerNorm(C)
-        self.att, self.ffn = TimeMix(shape, layer), ChannelMix(shape)
-
-    def forward(self, x_BTC, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC, lengths_B, keep_BT1):
-        """Returns (x_BTC, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC)."""
-        if self.layer == 0:
-            x_BTC = self.ln0(x_BTC)
-        y, att_shift_BC, v_first_BTC, wkv_BHNN = self.att(
-            self.ln1(x_BTC), att_shift_BC, v_first_BTC, wkv_BHNN, lengths_B, keep_BT1)
-        x_BTC = x_BTC + y
-        y, ffn_shift_BC = self.ffn(self.ln2(x_BTC), ffn_shift_BC, lengths_B)
-        return x_BTC + y, att_shift_BC, ffn_shift_BC, wkv_BHNN, v_first_BTC
-
-
-class RWKV7(nn.Module):
-    """The whole network as a function of tokens and state.
-
-    adapters            what may be laid over its weights, by name
-    quantized           None, or what the matrices of the blocks are stored as (rwkv_models/quantized.py)
-    checkpoint_blocks   keep only what enters each block for the backward, and run the block again there
-    pause               None, or what is called before each block, in a forward and in its backward
-    """
-
-    family = "rwkv7"
+    family, title = "rwkv7", "RWKV-7"
+    mark = "blocks.0.att.r_k"
 
     def __init__(self, shape: Shape):
-        super().__init__()
-        self.shape = shape
-        self.emb = nn.Embedding(shape.vocabulary, shape.channels)
-        self.blocks = nn.ModuleList(Block(shape, i) for i in range(shape.layers))
-        self.ln_out = nn.LayerNorm(shape.channels)
-        self.head = Linear(shape.channels, shape.vocabulary)
-        self.adapters = Adapters(self)
-        self.quantized: str | None = None
-        self.checkpoint_blocks = False
-        self.pause: Callable[[], None] | None = None
+        super().__init__(shape, [Block(shape, i, TimeMix(shape, i), ChannelMix(shape)) for i in range(shape.layers)])
 
-    def zero_state(self, batch: int = 1) -> State:
-        """The state before anything was read."""
-        # parameters(), as reading emb.weight in a forward has ZeRO-3 gather it, for the sake of its type and device
-        shape, like = self.shape, next(self.emb.parameters())
-        wkv_dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
-        shift = lambda: tuple(like.new_zeros(batch, shape.channels) for _ in range(shape.layers))  # noqa: E731
-        N = shape.head_size
-        return State(shift(), shift(), tuple(
-            like.new_zeros(batch, shape.heads, N, N, dtype=wkv_dtype) for _ in range(shape.layers)))
-
-    def initial_state(self, batch: int = 1) -> State:
-        """The state that a sequence begins from when no other is given: zeros, or the tuned one, with gradients to it."""
-        state = self.zero_state(batch)
-        if self.blocks[0].att.time_state is None:
-            return state
-        # repeat, as it copies: a state that shared the parameter's memory would change with the next step, or be written over
-        return State(state.att_shift, state.ffn_shift, tuple(
-            block.att.time_state.to(wkv.dtype).repeat(batch, 1, 1, 1) for block, wkv in zip(self.blocks, state.wkv, strict=True)))
-
-    def dropout(self, seed: int | None) -> AbstractContextManager[None]:
-        """Inside, adapters drop inputs by the masks of `seed`, in every call with or without a graph; nothing is dropped outside.
-
-        To be held around the forwards of a training step and not across them: answers given in between shall drop nothing.
-        """
-        return self.adapters.dropout.seeded(seed)
-
-    def forward(self, tokens_BT: Tensor, state: State | None = None, lengths_B: Tensor | None = None,
-                head: str = "all") -> tuple[Tensor, State]:
-        """Read tokens after `state`; return (output, new state).
-
-        lengths_B: row i has lengths[i] tokens (0 to T); what follows is padding, leaves the state as it is, and its
-        output means nothing. `head`: "all" → logits [B, T, V]; "last" → logits [B, V] of each row's last token;
-        "none" → the normalised hidden vectors [B, T, C] that `self.head` turns into logits.
-        """
-        B, T = tokens_BT.shape
-        state = self.initial_state(B) if state is None else state
-        x_BTC, v_first = self.emb(tokens_BT), None
-        keep_BT1 = None
-        if lengths_B is not None:
-            keep_BT1 = (torch.arange(T, device=tokens_BT.device) < lengths_B.unsqueeze(1)).unsqueeze(2).to(x_BTC.dtype)
-        new, again = [], self.checkpoint_blocks and torch.is_grad_enabled()
-        for block, *layer_state in zip(self.blocks, state.att_shift, state.ffn_shift, state.wkv, strict=True):
-            if self.pause is not None:
-                x_BTC = pausing(x_BTC, self.pause)
-            arguments = (x_BTC, *layer_state, v_first, lengths_B, keep_BT1)
-            x_BTC, *layer_state, v_first = self._again_in_backward(block, arguments) if again else block(*arguments)
-            new.append(layer_state)
-        if head == "last":
-            x_BTC = x_BTC[:, -1] if lengths_B is None else x_BTC[torch.arange(B, device=x_BTC.device), (lengths_B - 1).clamp(min=0)]
-        hidden = self.ln_out(x_BTC)
-        return (hidden if head == "none" else self.head(hidden)), State(*(tuple(kind) for kind in zip(*new, strict=True)))
-
-    def _again_in_backward(self, block: Block, arguments: tuple) -> tuple:
-        """block(*arguments), keeping the arguments alone; dropout is as it was now when the block is run again."""
-        seed = self.adapters.dropout.seed
-
-        def run(*arguments):
-            with self.dropout(seed):
-                return block(*arguments)
-
-        return checkpoint(run, *arguments, use_reentrant=False, preserve_rng_state=False)
+    @staticmethod
+    def shape_of(sizes: Sizes) -> Shape:
+        """Read off a checkpoint's tensors."""
+        heads, head_size = sizes.of("blocks.0.att.r_k", 2)
+        sizes.check_heads("blocks.0.att.r_k", heads, head_size)
+        rank_v = sizes.of(f"blocks.{sizes.layers - 1}.att.v1", 2)[1] if sizes.layers > 1 else 32
+        return Shape(sizes.layers, sizes.channels, sizes.vocabulary, head_size, sizes.ffn, rank_v=rank_v,
+                     **{f"rank_{name}": sizes.of(f"blocks.0.att.{name}1", 2)[1] for name in "wag"})

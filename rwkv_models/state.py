@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rwkv_models import wkv4
+
 KINDS = ("att_shift", "ffn_shift", "wkv")
 
 
@@ -19,7 +21,8 @@ class State:
     """One entry a layer in each tuple. Never changed in place: `forward` returns a new one.
 
     att_shift, ffn_shift   [B, C]  the normalised input of the last token, in the network's dtype
-    wkv                    [B, H, N, N]  value rows by key columns, fp32 (float64 in a float64 network)
+    wkv                    [B, H, N, N]  value rows by key columns, fp32 (float64 in a float64 network); of RWKV-4 [B, 3, C], an average
+                           with its weight and their exponent (rwkv_models/wkv4.py)
     """
 
     att_shift: tuple[Tensor, ...]
@@ -71,15 +74,23 @@ class State:
         return self.map(lambda t: torch.zeros_like(t) if t.grad is None else t.grad)
 
     def blend(self, other: State, share: float) -> State:
-        """Between this (share 0) and another (share 1), entry by entry."""
-        mixed = zip(self.tensors(), other.tensors(), strict=True)
-        tensors = [torch.lerp(a, b, share) for a, b in mixed]
-        layers = len(self.wkv)
-        return State(tuple(tensors[:layers]), tuple(tensors[layers : 2 * layers]), tuple(tensors[2 * layers :]))
+        """Between this (share 0) and another (share 1), entry by entry; averages by what they hold."""
+        lerp = lambda mine, theirs: tuple(torch.lerp(a, b, share) for a, b in zip(mine, theirs, strict=True))  # noqa: E731
+        if self._averages:
+            wkv = tuple(wkv4.mixed(a, b, share) for a, b in zip(self.wkv, other.wkv, strict=True))
+        else:
+            wkv = lerp(self.wkv, other.wkv)
+        return State(lerp(self.att_shift, other.att_shift), lerp(self.ffn_shift, other.ffn_shift), wkv)
 
     def faded(self, factor: float) -> State:
         """The same with the wkv memory scaled by `factor`; the last token's vectors stay, as they are no memory of the past."""
-        return State(self.att_shift, self.ffn_shift, tuple(t * factor for t in self.wkv))
+        scaled = wkv4.scaled if self._averages else torch.mul
+        return State(self.att_shift, self.ffn_shift, tuple(scaled(t, factor) for t in self.wkv))
+
+    @property
+    def _averages(self) -> bool:
+        """Whether the memory is RWKV-4's, the only one that is no matrix a head."""
+        return self.wkv[0].ndim == 3
 
     def named(self) -> dict[str, Tensor]:
         """Its tensors by name, for a file: `att_shift.0` … `wkv.11`."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from rwkv_models.adapters import TARGETS, Adapters, FactorAdapter, TimeState, is_laid_over
+from rwkv_models.adapters import TARGETS, Adapters, FactorAdapter, TimeState, check_tunes_state, is_laid_over
 from rwkv_models.linear import linears
 from rwkv_models.optimizer import Recipe, Trainer
 
@@ -77,7 +77,7 @@ def part_of(name: str) -> str | None:
         return name.split(".")[0]
     if re.search(r"(^|\.)ln\w+\.(weight|bias)$", name):
         return "ln"
-    if not re.search(r"\.(\w+\.weight|[wavg][12])$", name):
+    if not re.search(r"\.(\w+\.weight|(\w+_)?[wavg][12])$", name):
         return "vectors"
     return "att" if ".att." in name else "ffn"
 
@@ -97,6 +97,8 @@ def check(network: nn.Module, trains: Trains) -> None:
     if network.quantized and (trains.what == "all" or {"att", "ffn", "ffn.value"} & set(trains.parts)):
         raise ValueError(f"the weights are quantized to {network.quantized}: they can train lora, miss, state, or the parts "
                          "ln, emb, head and vectors; load the model unquantized to train more")
+    if trains.what == "state":
+        check_tunes_state(network)
     adapters: Adapters = network.adapters
     if trains.adapts:
         paths = paths_of(network, trains.targets)

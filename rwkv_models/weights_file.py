@@ -6,6 +6,8 @@ A `.pth` is unpickled with weights_only and mapped, never run; safetensors holds
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,15 +16,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rwkv_models.adapters import TimeState, is_laid_over
-from rwkv_models.rwkv7 import RWKV7, Shape
+from rwkv_models.families import FAMILIES
+from rwkv_models.network import Network, Shape, Sizes, WeightsError
 
 # The first layer has no value residual; older public files carry its parameters all the same, unused.
 UNUSED = re.compile(r"blocks\.0\.att\.v[012]$")
 TIME_STATE = ".att.time_state"
 
-
-class WeightsError(ValueError):
-    """A file that is no usable checkpoint; the text is one sentence that names file and tensor."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -43,28 +43,43 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def shape_of(tensors: dict[str, Tensor], path: Path) -> Shape:
-    """Read the network's sizes off its tensors."""
-
-    def size(name: str, dims: int) -> torch.Size:
-        if name not in tensors:
-            raise WeightsError(f"{path}: no tensor {name}: this is not an RWKV-7 checkpoint")
-        if tensors[name].ndim != dims:
-            raise WeightsError(f"{path}: {name} has {tensors[name].ndim} dimensions, an RWKV-7 checkpoint has {dims}")
-        return tensors[name].shape
-
-    vocabulary, channels = size("emb.weight", 2)
-    heads, head_size = size("blocks.0.att.r_k", 2)
-    if heads * head_size != channels:
-        raise WeightsError(f"{path}: blocks.0.att.r_k is {heads} x {head_size}, which is not emb.weight's {channels} channels")
-    layers = 1 + max(int(m[1]) for m in (re.match(r"blocks\.(\d+)\.", name) for name in tensors) if m)
-    last = layers - 1
-    rank_v = size(f"blocks.{last}.att.v1", 2)[1] if last else 32
-    return Shape(layers, channels, vocabulary, head_size, ffn=size("blocks.0.ffn.key.weight", 2)[0], rank_v=rank_v,
-                 rank_w=size("blocks.0.att.w1", 2)[1], rank_a=size("blocks.0.att.a1", 2)[1], rank_g=size("blocks.0.att.g1", 2)[1])
+def family_of(tensors: Mapping[str, Tensor], path: Path) -> type[Network]:
+    """The newest family whose mark is among the tensors; WeightsError where there is none."""
+    for family in FAMILIES:
+        if family.mark in tensors:
+            return family
+    marks = ", ".join(f"{family.mark} ({family.title})" for family in FAMILIES)
+    raise WeightsError(f"{path}: no tensor of {marks}: this is no RWKV checkpoint; its first tensor is {next(iter(tensors), 'none')}")
 
 
-def load_network(path: Path, dtype: torch.dtype | None = None) -> RWKV7:
+@dataclass(frozen=True)
+class Found:
+    """What a weights file holds: its family's title, the sizes of the network, and how many parameters that has."""
+
+    title: str
+    shape: Shape
+    parameters: int
+
+
+def sizes_of(path: Path) -> Found:
+    """What a file holds, without its weights being read. WeightsError where it is no checkpoint."""
+    tensors = _shapes(path)
+    family = family_of(tensors, path)
+    return Found(family.title, family.shape_of(Sizes(tensors, path, family.title)), sum(t.numel() for t in tensors.values()))
+
+
+def _shapes(path: Path) -> dict[str, Tensor]:
+    """The file's tensors without their contents; those of a `.pth` are mapped, which reads nothing either."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return read_tensors(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({error})") from None
+
+
+def load_network(path: Path, dtype: torch.dtype | None = None) -> Network:
     """Build the network that a weights file holds, on the CPU, in `dtype` (None: as stored).
 
     States that were merged into the file (`blocks.i.att.time_state`) are kept as the adapter "state", in use.
@@ -72,12 +87,13 @@ def load_network(path: Path, dtype: torch.dtype | None = None) -> RWKV7:
     return network_of(read_tensors(path), path, dtype)
 
 
-def network_of(tensors: dict[str, Tensor], path: Path, dtype: torch.dtype | None = None) -> RWKV7:
+def network_of(tensors: dict[str, Tensor], path: Path, dtype: torch.dtype | None = None) -> Network:
     """The same of tensors that were read from `path`."""
     states = {name: tensors.pop(name) for name in list(tensors) if name.endswith(TIME_STATE)}
-    shape = shape_of(tensors, path)
+    family = family_of(tensors, path)
+    shape = family.shape_of(Sizes(tensors, path, family.title))
     with torch.device("meta"):
-        network = RWKV7(shape)
+        network = family(shape)
     fitted = fit(network, tensors, path)
     dtype = dtype or fitted["emb.weight"].dtype
     network.load_state_dict({name: t.to(dtype, copy=True) for name, t in fitted.items()}, assign=True)
@@ -92,13 +108,16 @@ def save_state(state: TimeState, path: Path) -> None:
     save_weights(state.tensors(), path)
 
 
-def load_state(network: RWKV7, path: Path, name: str) -> TimeState:
+def load_state(network: Network, path: Path, name: str) -> TimeState:
     """Read an initial state for `network` and keep it there under `name`, not yet in use. WeightsError where it does not fit."""
     return _keep_state(network, read_tensors(path), path, name)
 
 
-def _keep_state(network: RWKV7, tensors: dict[str, Tensor], path: Path, name: str) -> TimeState:
-    state = TimeState(network, name)
+def _keep_state(network: Network, tensors: dict[str, Tensor], path: Path, name: str) -> TimeState:
+    try:
+        state = TimeState(network, name)
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from None
     for key, tensor in _fitted(state.tensors(), tensors, path).items():
         state.tensors()[key].data.copy_(tensor)
     unknown = [key for key in tensors if key not in state.tensors()]
@@ -108,7 +127,7 @@ def _keep_state(network: RWKV7, tensors: dict[str, Tensor], path: Path, name: st
     return state
 
 
-def fit(network: RWKV7, tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+def fit(network: Network, tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     """The tensors that `network` needs, in its shapes and finite; WeightsError names the first that does not fit.
 
     What is laid over its own weights (adapters, a tuned state) is no part of them.
@@ -118,7 +137,7 @@ def fit(network: RWKV7, tensors: dict[str, Tensor], path: Path) -> dict[str, Ten
     fitted = _fitted(wanted, tensors, path)
     unknown = [name for name in tensors if name not in wanted and not UNUSED.match(name)]
     if unknown:
-        raise WeightsError(f"{path}: unknown tensors, first {unknown[0]}: this is no plain RWKV-7 checkpoint")
+        raise WeightsError(f"{path}: unknown tensors, first {', '.join(unknown[:3])}: this is no plain {network.title} checkpoint")
     return fitted
 
 

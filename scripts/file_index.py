@@ -16,6 +16,7 @@ OTHERS = {
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
     "docs/pictures/emacs.svg": "a terminal Emacs with a conversation that was taught",
+    "docs/pictures/command.svg": "the command in a terminal", "docs/pictures/app.png": "the page under /app: an answer corrected",
     "docs/pictures/correct.png": "the page: an answer corrected", "docs/pictures/learned.png": "the page: what came of a lesson",
     "docs/pictures/timeline.png": "the page: two versions compared", "web_ui/icon.svg": "the page's icon", "web_ui/catalogues/zh.toml": "the same in Chinese",
     "for_client/for_vscode/icon.png": "the extension's icon", "for_client/for_vscode/icons/view.svg": "the icon of its view",
@@ -24,6 +25,9 @@ OTHERS = {
     "for_client/for_vscode/.npmrc": "how npm writes the lock file", "for_client/for_vscode/.vscodeignore": "what the package leaves out",
     "for_client/for_vscode/eslint.config.mjs": "what the linter looks for", "for_client/for_vscode/package.nls.json": "the manifest's words",
     "for_client/for_vscode/package.nls.zh-cn.json": "the same in Chinese", "for_client/for_vscode/l10n/bundle.l10n.zh-cn.json": "what it says, in Chinese",
+    "for_client/for_web/package.json": "the libraries of the page under /app", "for_client/for_web/package-lock.json": "they, pinned",
+    "for_client/for_web/.npmrc": "how npm writes the lock file", "for_client/for_web/app/icon.svg": "the icon of the page",
+    "for_client/for_web/app/index.html": "The page under /app: its libraries, then its own ClojureScript in the order in which it is read.",
     "bench/facts/facts.jsonl": "224 facts of 14 kinds, with other wordings, other uses and near questions",
     "bench/facts/texts.jsonl": "fixed texts by source, on which drift is measured",
 }

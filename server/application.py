@@ -92,7 +92,7 @@ class Application:
             answer = answer.shape.fold(events)
         if not isinstance(answer, Page):
             answer = Page(route.media, answer.encode() if isinstance(answer, str) else orjson.dumps(answer))
-        return bottle.HTTPResponse(answer.data, 200, json_headers(answer.data) | {"Content-Type": answer.media})
+        return bottle.HTTPResponse(answer.data, 200, json_headers(answer.data) | {"Content-Type": answer.media, **answer.headers})
 
     def query(self, route: Route):
         """The checked fields after the ? of a request's address, each given once."""

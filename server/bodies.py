@@ -237,10 +237,40 @@ class SaveBody(Strict):
     name: Name = "default"
 
 
+Version = Annotated[int | None, Field(None, ge=0, lt=2**53, description=(
+    "Where several checkpoints have the name: that of this version. Absent: the newest."))]
+
+
 class LoadBody(Strict):
     """POST /load."""
 
     name: Name
+    version: Version
+
+
+class DeleteQuery(Strict):
+    """DELETE /checkpoints/<name>."""
+
+    version: Version
+
+
+class ExportBody(Strict):
+    """POST /checkpoints/<name>/export."""
+
+    version: Version
+
+
+class RenameBody(Strict):
+    """POST /sessions/<name>/rename."""
+
+    model_config = ConfigDict(validate_by_alias=True)
+    as_name: Name = Field(alias="as", description="The new name; nothing else may have it.")
+
+
+class RenameCheckpointBody(RenameBody):
+    """POST /checkpoints/<name>/rename."""
+
+    version: Version
 
 
 class CancelBody(Strict):

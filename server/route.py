@@ -57,6 +57,8 @@ class Page:
 
     media: str
     data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers that it has beside those of every answer."""
 
 
 @dataclass(frozen=True)

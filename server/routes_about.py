@@ -18,8 +18,8 @@ ROUTES = (
           answer="A stream of {event, time, ...} until you hang up or the server stops. event is open (at once: model, version); step "
                  "(lesson, step, steps, epoch, loss, lr, tokens_per_s, eta_s); lesson (learned: lesson, version, loss_before, loss_after, "
                  "epochs, steps, digest, run); refused (begun and taken back: lesson, reason); save, load, state, trains, merge, import, "
-                 "remove, run, run_end, turn, correction, branch, forget, retract, review: the short fields of what was recorded; lost "
-                 "(you were slow: so many events before the next are not told); end."),
+                 "remove, run, run_end, turn, correction, branch, rename, forget, retract, review: the short fields of what was recorded; "
+                 "lost (you were slow: so many events before the next are not told); end."),
     Route("GET", "/metrics", lambda engine, call: call.application.metrics.text(), "Metrics for Prometheus", media=MEDIA,
           answer="The metrics of the table below."),
     Route("GET", "/openapi.json", lambda engine, call: openapi.describe(call.application.routes), "This description, for programs",

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from engine.options import TrainOptions
-from server.bodies import AdapterBody, LoadBody, LoadDataBody, SaveBody, StateBody, TrainsBody, options
+from server.bodies import (
+    AdapterBody,
+    DeleteQuery,
+    ExportBody,
+    LoadBody,
+    LoadDataBody,
+    RenameCheckpointBody,
+    SaveBody,
+    StateBody,
+    TrainsBody,
+    options,
+)
 from server.route import Call, Route
 
 
@@ -28,6 +39,21 @@ def state(engine, call: Call):
     return engine.state(call.body.model_dump(exclude_unset=True))
 
 
+def rename(engine, call: Call):
+    """A checkpoint under another name."""
+    return engine.rename_checkpoint(call.names["name"], call.body.as_name, call.body.version)
+
+
+def delete(engine, call: Call):
+    """A checkpoint removed."""
+    return engine.delete_checkpoint(call.names["name"], call.body.version)
+
+
+def export(engine, call: Call):
+    """A checkpoint as a file."""
+    return engine.export_checkpoint(call.names["name"], call.body.version)
+
+
 ROUTES = (
     Route("POST", "/load_data", load_data, "Read a file of lessons, and teach it", LoadDataBody, waits=True, retry=False,
           answer="dataset, format, lessons, tokens, problems (line, message), duplicates (line, kind, of, similarity); with train also "
@@ -37,7 +63,8 @@ ROUTES = (
     Route("POST", "/save", lambda engine, call: engine.save(call.body.name), "Save a checkpoint", SaveBody, waits=True,
           answer="name, version, bytes, sha256, seconds."),
     Route("GET", "/save", lambda engine, call: {"checkpoints": engine.checkpoints()}, "List checkpoints, newest first",
-          answer="checkpoints."),
+          answer="checkpoints: name, version, bytes, sha256, time, in_use (the present weights stand on it).",
+          leads={"/checkpoints/0/name": "/checkpoints/<name>"}),
     Route("POST", "/trains", train_this, "Train something else from now on", TrainsBody, waits=True,
           answer="trains, adapters."),
     Route("GET", "/trains", lambda engine, call: engine.trains(), "What is trained, and the adapters kept",
@@ -48,6 +75,12 @@ ROUTES = (
           answer="What was done, and the state that is in use now."),
     Route("GET", "/state", lambda engine, call: engine.states_kept(), "List states, and which are in use",
           answer="states, train, infer."),
-    Route("POST", "/load", lambda engine, call: engine.load(call.body.name), "Load a checkpoint", LoadBody, waits=True,
+    Route("POST", "/load", lambda engine, call: engine.load(call.body.name, call.body.version), "Load a checkpoint", LoadBody, waits=True,
           answer="name, version."),
+    Route("DELETE", "/checkpoints/<name>", delete, "Delete a checkpoint that the present weights do not stand on", query=DeleteQuery,
+          waits=True, answer="name, deleted."),
+    Route("POST", "/checkpoints/<name>/rename", rename, "Call a checkpoint otherwise", RenameCheckpointBody, waits=True,
+          answer="name, from.", leads={"/name": "/checkpoints/<name>"}),
+    Route("POST", "/checkpoints/<name>/export", export, "Write a checkpoint's weights as one safetensors file", ExportBody, waits=True,
+          answer="name, version, path (of the file, under the data folder), bytes, sha256, seconds."),
 )

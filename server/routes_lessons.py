@@ -48,7 +48,8 @@ def retract(engine, call: Call):
 ROUTES = (
     Route("GET", "/lessons", listed, "What was taught", query=LessonsQuery,
           answer="lessons: each with lesson, time, seq, version, messages (or text, tokens), session, turn, rejected, corrects, retrains, "
-                 "run, dataset, file, line, loss_before, loss_after, loss_now, words, retracted, in_weights, state, steps, epochs, mode.",
+                 "run, dataset, file, line, loss_before, loss_after, loss_now, drift, words, retracted, in_weights, state, "
+                 "steps, epochs, mode.",
           leads={"/lessons/0/lesson": "/lessons/<name>"}),
     Route("GET", "/lessons/query", asked, "Ask the lesson store in SPARQL", query=SparqlQuery, media="application/sparql-results+json",
           medias=("application/n-triples", "text/turtle"),

@@ -30,6 +30,8 @@ ROUTES = (
           answer="status, model, family, parameters, mode, version, training, queue."),
     Route("GET", "/weights", lambda engine, call: engine.weights(), "Which weights answer now",
           answer="version, digest (sha256 over all parameters in name order), checkpoint, lessons_since_checkpoint."),
+    Route("GET", "/defaults", lambda engine, call: engine.defaults(), "How it is answered and taught where a request does not say",
+          answer="infer, train: the options of /infer and of /train, each with the value that it has when it is not sent."),
     Route("POST", "/infer", infer, "Answer messages, continue a text or tokens", InferBody, waits=True,
           answer="id, text, message, finish_reason (stop, length or cancelled), usage, versions (of the first and the last "
                  "token), session, turn, seed, and logprobs if asked for. With stream: events {text} …, then all of this, "

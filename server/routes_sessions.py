@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.options import InferOptions, TrainOptions
-from server.bodies import BranchBody, CorrectBody, EditBody, RegenerateBody, options
+from server.bodies import BranchBody, CorrectBody, EditBody, RegenerateBody, RenameBody, options
 from server.route import Call, Route
 
 
@@ -17,6 +17,11 @@ def correct(engine, call: Call):
 def branch(engine, call: Call):
     """A new session from a turn of another."""
     return engine.branch(call.names["name"], call.body.turn, call.body.as_name)
+
+
+def rename(engine, call: Call):
+    """A session under another name."""
+    return engine.rename_session(call.names["name"], call.body.as_name)
 
 
 def regenerate(engine, call: Call):
@@ -52,6 +57,8 @@ ROUTES = (
           answer="session, turn, corrected, and with train the fields of /train."),
     Route("POST", "/sessions/<name>/branch", branch, "A new session from a turn of this one", BranchBody, waits=True,
           answer="session, turns, from.", leads={"/session": "/sessions/<name>/regenerate"}),
+    Route("POST", "/sessions/<name>/rename", rename, "Call a session otherwise", RenameBody, waits=True,
+          answer="session, from.", leads={"/session": "/sessions/<name>"}),
     Route("POST", "/sessions/<name>/regenerate", regenerate, "Answer a turn anew", RegenerateBody, waits=True,
           answer="The fields of /infer. Later turns go when it is there."),
     Route("POST", "/sessions/<name>/edit", edit, "Ask something else in a turn, and answer that", EditBody, waits=True,

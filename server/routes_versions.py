@@ -16,7 +16,7 @@ ROUTES = (
           answer="version, left (lessons that are in the weights no more), seconds."),
     Route("GET", "/versions", lambda engine, call: {"versions": engine.version_list()}, "Every version that there was, the newest first",
           answer="versions: version, present, in_weights, time, made_by (base, lesson, rehearsal or undo), lesson, loss_before, "
-                 "loss_after, digest."),
+                 "loss_after, drift (null where it was not measured), digest."),
     Route("GET", "/versions/diff", lambda engine, call: engine.diff(call.body.before, call.body.after), "What two versions differ in",
           query=DiffQuery, waits=True,
           answer="from, to, lessons (only_from, only_to), probe_loss (of both), layers (layer, norm of the change, relative), seconds."),

@@ -17,6 +17,9 @@ def make(tmp_path):
     """Runs make in a copy of its files; returns what was started, a line each: the program's name and its arguments."""
     for name in ("Makefile", "requirements.txt", "requirements-test.txt"):
         shutil.copy(ROOT / name, tmp_path)
+    lock = tmp_path / "for_client/for_web/package-lock.json"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
     log = tmp_path / "log"
 
     def stand_in(path, fails_on="no such text", status=1):
@@ -24,15 +27,17 @@ def make(tmp_path):
         path.write_text(f'#!/bin/sh\necho "$(basename "$0") $*" >> {log}\ncase "$*" in *"{fails_on}"*) exit {status};; esac\n')
         path.chmod(0o755)
 
-    def run(*arguments, gpu=False, pip_fails_on="no such text"):
+    def run(*arguments, gpu=False, npm=False, pip_fails_on="no such text"):
         log.write_text("")
         stand_in(tmp_path / ".venv/bin/python", pip_fails_on)
         stand_in(tmp_path / ".venv/bin/deepspeed")
         stand_in(tmp_path / "tools/nvidia-smi", "" if not gpu else "no such text")
+        stand_in(tmp_path / "tools/npm", "" if not npm else "no such text")
+        (lock.parent / "node_modules").mkdir(exist_ok=True)  # as npm would
         environment = {**os.environ, "PATH": f"{tmp_path / 'tools'}{os.pathsep}{os.environ['PATH']}"}
         environment = {k: v for k, v in environment.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}  # also when make runs this
         done = subprocess.run(["make", "--no-print-directory", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        started = [line for line in log.read_text().splitlines() if not line.startswith("nvidia-smi")]
+        started = [line for line in log.read_text().splitlines() if not line.startswith("nvidia-smi") and (npm or not line.startswith("npm"))]
         return done, started
     return run
 
@@ -81,6 +86,18 @@ def test_an_install_that_failed_is_tried_again(make):
     assert done.returncode != 0
     _, started = make("test")
     assert "python -m pip install --quiet -r requirements.txt" in started
+
+
+def test_the_libraries_of_the_page_are_installed_once(make):
+    _, started = make("run", npm=True)
+    assert "npm ci --silent --prefix for_client/for_web" in started
+    _, started = make("run", npm=True)
+    assert not any(line.startswith("npm") for line in started)
+
+
+def test_what_npm_cannot_install_holds_nothing_up(make):
+    done, started = make("run")
+    assert done.returncode == 0 and "the rest runs without" in done.stdout and started[-1].startswith("deepspeed ")
 
 
 def test_running_needs_none_of_what_tests_need(make):

@@ -64,10 +64,16 @@ def read(name: str | None) -> list[Any]:
         turns = client().session(name)["turns"]
     except OuroborosError as error:
         turns = [] if error.status == 404 else st.session_state.get("turns", {}).get(name, [])
-        if error.status != 404 and jobs().get(f"answer:{name}") is None:
+        if error.status != 404 and not complained(name):
             complain(error, "read")
     st.session_state.turns = {name: turns}
     return turns
+
+
+def complained(name: str) -> bool:
+    """Whether what was asked or taught in a chat has a button already that tries again."""
+    job = jobs().get(f"lesson:{name}")
+    return f"answer:{name}" in jobs() or (job is not None and job.error is not None)
 
 
 def new_name(text: str) -> str:
@@ -111,7 +117,7 @@ def pending(name: str, job: Job) -> None:
     """What is asked and not answered yet."""
     for message in job.about["messages"]:
         said(message)
-    if job.running:
+    if job.error is None:  # also one that is through by now: it was not when the page began to be drawn
         live(name)
         return
     if job.text:

@@ -9,7 +9,8 @@ import streamlit as st
 from ouroboros_client import OuroborosError
 
 from web_ui.catalogue import say
-from web_ui.connection import asked, client, sentence
+from web_ui.connection import asked, client, complain, sentence
+from web_ui.correction import drafts
 from web_ui.jobs import jobs
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -60,7 +61,10 @@ def sidebar() -> None:
         try:
             sessions = matching(client().sessions()["sessions"][::-1], wanted)
         except OuroborosError as error:
-            st.caption(sentence(error))  # the conversation has the button that tries again
+            if current() is None:
+                complain(error, "chats")
+            else:
+                st.caption(sentence(error))  # the conversation has the button that tries again
             return
         if not sessions:
             st.caption(say("chats.no_match" if wanted.strip() else "chats.none"))
@@ -86,26 +90,32 @@ def row(session: Any) -> None:
 
 
 def rename(session: Any, new: str) -> None:
-    """The chat under another name: a branch of all its turns, in the place of the old one."""
+    """The chat under another name, with what is shown of its lessons, and what is being written in it."""
     old = session["session"]
     if new == old:
         return
     if not NAME.fullmatch(new):
         st.warning(say("chats.rename_bad"))
         return
-    if any(other["session"] == new for other in client().sessions()["sessions"]):
-        st.warning(say("chats.rename_taken"))
+    if f"answer:{old}" in jobs():
+        st.warning(say("chats.rename_unsent"))
         return
-
-    def move() -> bool:
-        client().branch(old, session["turns"], new)
-        client().delete_session(old)
-        return True
-
-    if asked(move, f"rename-{old}"):
-        if current() == old:
-            show(new)
-        st.rerun()
+    try:
+        client().rename_session(old, new)
+    except OuroborosError as error:
+        if error.param == "as":
+            st.warning(say("chats.rename_taken"))
+        else:
+            complain(error, f"rename-{old}")
+        return
+    for kind in ("lesson", "asked"):
+        if job := jobs().pop(f"{kind}:{old}", None):
+            jobs()[f"{kind}:{new}"] = job
+    for name, turn in [place for place in drafts() if place[0] == old]:
+        drafts()[new, turn] = drafts().pop((name, turn))
+    if current() == old:
+        show(new)
+    st.rerun()
 
 
 def delete(name: str) -> None:

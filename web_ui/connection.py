@@ -22,8 +22,7 @@ def client() -> Client:
 
 def sentence(error: OuroborosError) -> str:
     """An error as one sentence in the reader's language."""
-    if error.status == 401 or error.code == "no_token":
-        client.clear()  # the token may be another one by now
+    if no_token(error):
         return say("error.token")
     if error.code == "unreachable":
         return say("error.gone")
@@ -37,7 +36,20 @@ def sentence(error: OuroborosError) -> str:
 def complain(error: OuroborosError, key: str, again: Callable[[], object] | None = None) -> None:
     """Show an error, with a button that tries once more; the script runs again with it."""
     st.error(sentence(error), icon=":material/error:")
-    st.button(say("error.retry"), key=f"retry-{key}", icon=":material/refresh:", on_click=again)
+    st.button(say("error.retry"), key=f"retry-{key}", icon=":material/refresh:", on_click=retry, args=(error, again))
+
+
+def retry(error: OuroborosError, again: Callable[[], object] | None) -> None:
+    """Try once more, with the token of now."""
+    if no_token(error):
+        client.clear()
+    if again is not None:
+        again()
+
+
+def no_token(error: OuroborosError) -> bool:
+    """Whether the server wants another token than the one that it was given."""
+    return error.status == 401 or error.code == "no_token"
 
 
 def asked(call: Callable[[], T], key: str) -> T | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from html import escape
 from typing import Any
 
 import streamlit as st
 
+from web_ui import defaults
 from web_ui.catalogue import say
 from web_ui.connection import asked, client
 from web_ui.jobs import jobs
@@ -79,12 +81,17 @@ def editor(name: str, turns: list[Any], turn: Any) -> None:
 
 
 def options(place: Place) -> dict[str, Any]:
-    """How to teach; what is left empty is as the server's configuration has it."""
+    """How to teach; what is left empty is as the server's configuration has it, which stands there in grey."""
+    usual = {name: "" if value is None else f"{value:g}" for name in ("until_loss", "max_epochs", "lr")
+             for value in [defaults.of("train").get(name)]}
     with st.popover(say("teach.options"), icon=":material/tune:"):
         chosen = {
-            "until_loss": st.number_input(say("teach.until"), 0.0, 10.0, None, 0.05, key=f"until-{place}", help=say("teach.until_help")),
-            "max_epochs": st.number_input(say("teach.epochs"), 1, 10_000, None, 1, key=f"epochs-{place}", help=say("teach.epochs_help")),
-            "lr": st.number_input(say("teach.lr"), 1e-7, 1e-1, None, 1e-5, key=f"lr-{place}", format="%.1e", help=say("teach.lr_help")),
+            "until_loss": st.number_input(say("teach.until"), 0.0, 10.0, None, 0.05, key=f"until-{place}",
+                                          placeholder=usual["until_loss"], help=say("teach.until_help")),
+            "max_epochs": st.number_input(say("teach.epochs"), 1, 10_000, None, 1, key=f"epochs-{place}",
+                                          placeholder=usual["max_epochs"], help=say("teach.epochs_help")),
+            "lr": st.number_input(say("teach.lr"), 1e-7, 1e-1, None, 1e-5, key=f"lr-{place}", format="%.1e",
+                                  placeholder=usual["lr"], help=say("teach.lr_help")),
             "checks": st.toggle(say("teach.checks"), True, key=f"checks-{place}", help=say("teach.checks_help")),
         }
     return {name: value for name, value in chosen.items() if value is not None}
@@ -111,25 +118,33 @@ def mark(token: Any) -> str:
 
 def teach(name: str, turns: list[Any], turn: Any, text: str, how: dict[str, Any]) -> None:
     """Teach a correction; it takes the place of the answer when it is learned."""
-    number = turn["turn"]
-    jobs().begin(f"lesson:{name}", lambda: client().correct_stream(name, number, text, **how),
+    number, key = turn["turn"], once()
+    jobs().begin(f"lesson:{name}", lambda: client().correct_stream(name, number, text, idempotency_key=key, **how),
                  turn=number, old=turn["answer"], context=before(turns, number))
 
 
 def teach_as_it_is(name: str, turns: list[Any], turn: Any) -> None:
     """Teach an answer that is good."""
-    lesson = scene(turns, turn["turn"], turn["answer"])
-    jobs().begin(f"lesson:{name}", lambda: client().train_stream(lesson, checks=True),
+    lesson, key = scene(turns, turn["turn"], turn["answer"]), once()
+    jobs().begin(f"lesson:{name}", lambda: client().train_stream(lesson, checks=True, idempotency_key=key),
                  turn=turn["turn"], old=turn["answer"], context=before(turns, turn["turn"]))
 
 
 def rank(name: str, turns: list[Any], turn: Any, rivals: list[str]) -> None:
     """Teach that one answer is better than others to the same question."""
     lessons = [{"messages": scene(turns, turn["turn"], turn["answer"], rejected=rival)} for rival in rivals if rival.strip()]
-    jobs().begin(f"lesson:{name}", lambda: client().train_stream(lessons=lessons, objective="dpo", checks=True),
+    key = once()
+    jobs().begin(f"lesson:{name}", lambda: client().train_stream(lessons=lessons, objective="dpo", checks=True, idempotency_key=key),
                  turn=turn["turn"], old=turn["answer"], context=before(turns, turn["turn"]))
 
 
 def put_back(name: str, number: int, lessons: dict[str, Any]) -> None:
     """Teach neighbours of a lesson their old answers again."""
-    jobs().begin(f"lesson:{name}", lambda: client().train_stream(**lessons, checks=True), turn=number, old=None, context=None)
+    key = once()
+    jobs().begin(f"lesson:{name}", lambda: client().train_stream(**lessons, checks=True, idempotency_key=key),
+                 turn=number, old=None, context=None)
+
+
+def once() -> str:
+    """A key for a lesson: however often it is tried again, it is learned once."""
+    return f"page-{uuid.uuid4().hex}"

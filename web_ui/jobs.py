@@ -44,6 +44,11 @@ class Job(threading.Thread):
         """Whether more is to come."""
         return self.ended is None
 
+    @property
+    def learned(self) -> bool:
+        """Whether it was a lesson, which is learned now."""
+        return self.result is not None and bool(self.result.get("learned"))
+
     def stop(self) -> None:
         """Have the server end it; the stream then comes to its end by itself."""
         self.stopped = True

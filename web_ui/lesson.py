@@ -23,7 +23,7 @@ def show(name: str, job: Job) -> None:
         elif job.error is not None:
             complain(job.error, "lesson", again=lambda: jobs().again(f"lesson:{name}"))
             close(name)
-        elif job.result["learned"]:
+        elif job.learned:
             learned(name, job)
         else:
             st.info(say("lesson.cancelled") if job.stopped else say("lesson.kept", reason=job.result["reason"]), icon=":material/undo:")
@@ -80,10 +80,9 @@ def put_away(name: str) -> None:
 
 def learned(name: str, job: Job) -> None:
     """What came of a lesson."""
-    result, place = job.result, (name, job.about["turn"])
+    result = job.result
     if "settled" not in job.about:
         job.about["settled"] = True
-        correction.leave(place)
         if job.about["context"]:
             context = job.about["context"]
             jobs().begin(f"asked:{name}", lambda: client().infer_stream(context, temperature=0))

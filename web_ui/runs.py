@@ -32,12 +32,18 @@ def busy() -> bool:
     return job is not None and job.running
 
 
+def settled() -> bool:
+    """Whether the server said what came of the last run, or no to it: not where it went away meanwhile."""
+    job = jobs().get("run")
+    return job is not None and (job.error is None or job.error.status is not None)
+
+
 def panel() -> None:
     """The run under way, and those before."""
     known = asked(lambda: client().datasets()["runs"], "runs")
     if known is None:
         return
-    if "run" not in jobs() and (under_way := next((run["run"] for run in known if run["state"] == "running"), None)):
+    if not busy() and not settled() and (under_way := next((run["run"] for run in known if run["state"] == "running"), None)):
         follow(under_way)
     job = jobs().get("run")
     if job is not None and job.running:

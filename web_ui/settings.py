@@ -6,12 +6,22 @@ from typing import Any
 
 import streamlit as st
 
+from web_ui import defaults
 from web_ui.catalogue import say
 
-DEFAULTS: dict[str, Any] = {
+USUAL: dict[str, Any] = {
     "system": "", "temperature": 1.0, "top_p": 0.85, "top_k": 0, "max_tokens": 256, "presence_penalty": 0.0, "frequency_penalty": 0.0,
     "penalty_decay": 0.996, "stop": "", "ban_tokens": "", "seed": None, "think": False,
 }
+
+
+"""What a server has whose configuration says nothing else."""
+
+
+def default(name: str) -> Any:
+    """What a control shows while nobody chose: what the configuration has, as far as the server tells."""
+    value = defaults.of("infer").get(name, USUAL[name])
+    return {"stop": "\n", "ban_tokens": ", "}[name].join(map(str, value)) if isinstance(value, list) else value
 
 
 @st.cache_resource
@@ -28,8 +38,8 @@ def keep(name: str) -> None:
 def reset() -> None:
     """Everything as the configuration has it."""
     chosen().clear()
-    for name, value in DEFAULTS.items():
-        st.session_state[f"set-{name}"] = value
+    for name in USUAL:
+        st.session_state.pop(f"set-{name}", None)
 
 
 def panel() -> None:
@@ -54,13 +64,14 @@ def control(widget: Any, name: str, words: str, **how: Any) -> None:
     """One control, which remembers what was chosen."""
     key = f"set-{name}"
     if key not in st.session_state:
-        st.session_state[key] = chosen().get(name, DEFAULTS[name])
+        value = chosen().get(name, default(name))
+        st.session_state[key] = min(max(value, how["min_value"]), how["max_value"]) if value is not None and "min_value" in how else value
     widget(say(f"settings.{words}"), key=key, help=say(f"settings.{words}_help"), on_change=keep, args=(name,), **how)
 
 
 def options() -> dict[str, Any]:
     """The fields of /infer that the reader chose."""
-    sent = {name: value for name, value in chosen().items() if name != "system" and value != DEFAULTS[name]}
+    sent = {name: value for name, value in chosen().items() if name != "system" and value != default(name)}
     if "stop" in sent:
         sent["stop"] = [line for line in sent["stop"].splitlines() if line]
     if "ban_tokens" in sent:

@@ -18,12 +18,14 @@ CSS = """
 [class*="st-key-open-"] button > div, [class*="st-key-open-"] button { justify-content: flex-start; }
 [class*="st-key-open-"] button { min-height: 2.1rem; padding: 0 .6rem; }
 [class*="st-key-open-"] button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-[class*="st-key-row-"] [data-testid="stPopover"] button > div > div:last-child { display: none; }
+[class*="st-key-more-"] button > div > div:last-child { display: none; }
+[data-testid="stPopoverBody"] hr { margin: .3rem 0; }
 .st-key-welcome { padding-top: 14vh; }
 .stMainBlockContainer { padding-top: 4.2rem; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: .8rem; padding-right: .8rem; }
   .st-key-welcome { padding-top: 6vh; }
+  [class*="st-key-previous-"] button p, [class*="st-key-next-"] button p { display: none; }
 }
 </style>
 """

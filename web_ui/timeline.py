@@ -45,6 +45,8 @@ def what(version: Any, lessons: dict[str, Any]) -> str:
     """What made a version, in words."""
     if version["made_by"] == "base":
         return say("timeline.base")
+    if version["made_by"] == "rehearsal":
+        return say("timeline.rehearsed")
     lesson = lessons.get(version["lesson"])
     told = taught(lesson) if lesson else say("timeline.lesson")
     return say("timeline.undo_of", what=told) if version["made_by"] == "undo" else told
@@ -76,9 +78,9 @@ def row(version: Any, lessons: dict[str, Any], now: int | None) -> None:
     with st.container(border=True, key=f"version-{number}", gap="small"):
         title = plain(what(version, lessons))
         st.markdown(f"**{title}**" if version["in_weights"] else f":gray[{title}]")
+        drift = st.session_state.get(f"drift-{number}", version["drift"])
         told = [say("chat.version", version=number), when(version["time"]), losses(version)]
-        if drift := st.session_state.get(f"drift-{number}"):
-            told.append(drift)
+        told.append("" if drift is None else say("timeline.drift", drift=f"{drift:+.3f}"))
         marks = [f":green-badge[:material/check: {say('timeline.now')}]"] if is_now else []
         marks += [] if version["in_weights"] else [f":gray-badge[{say('timeline.left')}]"]
         st.caption(" · ".join(filter(None, told)) + " " + " ".join(marks))
@@ -86,7 +88,8 @@ def row(version: Any, lessons: dict[str, Any], now: int | None) -> None:
             if not is_now:
                 rollback(number)
             if version["made_by"] == "lesson":
-                measure(number)
+                if drift is None:
+                    measure(number)
                 if version["in_weights"]:
                     st.button(say("lesson.undo"), key=f"undo-{number}", type="tertiary", icon=":material/undo:", on_click=take_out,
                               args=(version["lesson"],))
@@ -95,14 +98,14 @@ def row(version: Any, lessons: dict[str, Any], now: int | None) -> None:
 
 
 def measure(number: int) -> None:
-    """The button that measures how far a lesson moved the rest."""
+    """The button that measures how far a lesson moved the rest, where that is not known: lessons of a set are not measured one by one."""
     if st.button(say("timeline.measure"), key=f"measure-{number}", type="tertiary", icon=":material/straighten:",
                  help=say("timeline.measure_help")):
         with st.spinner(say("timeline.measuring")):
             diff = asked(lambda: client().diff(number - 1, number), f"measure-{number}")
         if diff:
             before, after = diff["probe_loss"]
-            st.session_state[f"drift-{number}"] = say("timeline.drift", drift=f"{after - before:+.3f}")
+            st.session_state[f"drift-{number}"] = after - before
             st.rerun()
 
 

@@ -52,8 +52,11 @@ def row(adapter: Any) -> None:
             act("merge", None)
         if st.button(say("model.export"), key=f"export-{name}", type="tertiary", help=say("model.export_help")):
             act("export", name)
-        if not adapter["in_use"] and st.button(say("model.remove"), key=f"remove-{name}", type="tertiary"):
-            act("remove", name)
+        if not adapter["in_use"]:
+            with st.popover(say("model.remove"), key=f"sure-remove-{name}", type="tertiary"):
+                st.markdown(say("model.remove_sure", name=plain(name)))
+                if st.button(say("chats.delete_sure"), key=f"remove-{name}", icon=":material/delete:"):
+                    act("remove", name)
 
 
 def act(action: Any, name: str | None) -> None:

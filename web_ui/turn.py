@@ -26,6 +26,8 @@ def show(name: str, turns: list[Any], turn: Any, relatives: Family) -> None:
         said(message)
     job = jobs().get(f"lesson:{name}")
     taught = job is not None and job.about["turn"] == turn["turn"]
+    if taught and job.learned and "settled" not in job.about:
+        correction.leave((name, turn["turn"]))
     with speaker("assistant"):
         if (name, turn["turn"]) in correction.drafts() and not (taught and job.running):
             correction.editor(name, turns, turn)

@@ -42,3 +42,12 @@ def free_name(wanted: str, taken: set[str], between: str = "-") -> str:
     if wanted not in taken and between == "-":
         return wanted
     return next(name for n in range(2, len(taken) + 3) if (name := f"{wanted}{between}{n}") not in taken)
+
+
+def size(count: float) -> str:
+    """Bytes in a unit that can be read."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

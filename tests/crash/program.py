@@ -20,7 +20,8 @@ AT_WORK = {".lock", ".store.read"}
 
 
 class Program:
-    """`python app.py` on a data folder. With `wait=False` it may not answer yet."""
+    """`python app.py` on a data folder, with a config script or, by its suffix, with a weights file alone. With `wait=False` it may not
+    answer yet."""
 
     def __init__(self, script: Path, data: Path, wait: bool = True, **environment: str):
         self.data = data
@@ -28,7 +29,7 @@ class Program:
         self.log = data.with_name(f"{data.name}.log")
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "app.py"), "--config", str(script), "--data", str(data), "--port", "0"],
+                [sys.executable, str(ROOT / "app.py"), "--config" if script.suffix == ".toml" else "--model", str(script), "--data", str(data), "--port", "0"],
                 stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment})
         self.url = ""
         if wait:

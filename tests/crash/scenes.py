@@ -70,6 +70,12 @@ def undo(engine):
     engine.undo(lesson).result(60)
 
 
+def delete(engine):
+    """A checkpoint that the weights do not stand on, with all that is left of it."""
+    engine.delete_checkpoint("kept", None).result(60)
+    engine.checkpoint_acts._saver._thread.submit(lambda: None).result(60)
+
+
 ACTS = {
     "lesson": lambda engine: teach(engine, "a"),
     "chat": lambda engine: chat(engine, "talk"),
@@ -84,6 +90,10 @@ ACTS = {
     "correct": lambda engine: engine.correct("first", 1, "Ada.", True, TrainOptions(epochs=1), "c", {"epochs"}).result(60),
     "rollback": lambda engine: engine.rollback(3).result(60),
     "undo": undo,
+    "rename": lambda engine: engine.rename_checkpoint("again", "kept", None).result(60),
+    "export": lambda engine: engine.export_checkpoint("kept", None).result(60),
+    "delete": delete,
+    "rename-session": lambda engine: engine.rename_session("talk", "talks").result(60),
 }
 
 
@@ -148,6 +158,7 @@ def seen(engine):
     return {"checkpoints": sorted({c.name for c in found}), "latest": latest == f"{found[0].folder.name}\n",
             "damaged": [c.verify() for c in found if c.verify()], "strays": strays,
             "sessions": {s["session"]: s["turns"] for s in engine.sessions()},
+            "exports": [p.name.partition("-")[0] for p in data.glob("exports/*")],
             "keys": [r["key"] for r in engine.journal.records if r["kind"] == "lesson"]}
 
 

@@ -13,7 +13,8 @@ from tests.crash.small import script
 from tests.crash.stage import COUNT, KILL, TORN
 from tests.models.course import course, entries
 
-CHECKPOINTS = {"save": "one", "save-untold": "again"}
+CHECKPOINTS = {"save": "one", "save-untold": "again", "rename": "kept"}
+GOES = {"again": "rename", "kept": "delete"}
 SAVE = {"keep": 1, "shard_mb": 0.12}
 """The small model has two shards of that size."""
 KEYS = {"lesson": "a", "lesson-2": "b", "correct": "c"}
@@ -67,8 +68,14 @@ def test_an_end_at_any_point_loses_nothing(prepared, folder, stages, tmp_path):
             return where + "other weights than before or after"
         finished = acts[:done]
         lost = [key for act, key in KEYS.items() if act in finished and key not in now["keys"]]
-        lost += [name for act, name in CHECKPOINTS.items() if act in finished and name not in now["checkpoints"]]
-        if lost or not now["latest"] or now["damaged"] or now["strays"] or "first" not in now["sessions"] or ("chat" in finished and "talk" not in now["sessions"]):
+        begun = [*finished, doing]
+        lost += [name for act, name in CHECKPOINTS.items() if act in finished and GOES.get(name) not in begun and name not in now["checkpoints"]]
+        lost += [f"not {name}" for name, act in GOES.items() if act in finished and name in now["checkpoints"]]
+        lost += ["kept or again"] if doing == "rename" and len({"kept", "again"} & set(now["checkpoints"])) != 1 else []
+        lost += ["talk or talks"] if "chat" in finished and len({"talk", "talks"} & set(now["sessions"])) != 1 else []
+        lost += ["talks"] if "rename-session" in finished and "talks" not in now["sessions"] else []
+        lost += ["the export"] if "export" in finished and now["exports"] != ["kept"] else []
+        if lost or not now["latest"] or now["damaged"] or now["strays"] or "first" not in now["sessions"]:
             return where + f"lost {lost} {now}"
         if more and not (more[0]["learned"] and more[0]["keys"].count(KEYS[doing]) == 1):
             return where + f"learned twice or not at all: {more}"

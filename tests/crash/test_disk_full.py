@@ -14,7 +14,7 @@ from tests.crash.stage import FULL, SHORT
 
 NEED = re.compile(r"(\d+) bytes are free and (\d+) bytes are needed")
 CASES = [(act, kind, at) for act in ("lesson", "save", "lesson-2", "state", "set", "chat", "load", "correct") for kind in (FULL, SHORT) for at in (1, 2)]
-CASES += [("save", FULL, at) for at in range(3, 9)] + [(act, kind, 1) for act in ("rollback", "undo") for kind in (FULL, SHORT)]
+CASES += [("save", FULL, at) for at in range(3, 9)] + [(act, kind, 1) for act in ("rollback", "undo", "rename", "export", "delete", "rename-session") for kind in (FULL, SHORT)]
 
 
 @pytest.fixture(scope="module")

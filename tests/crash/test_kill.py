@@ -5,6 +5,7 @@ import random
 import secrets
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -25,6 +26,14 @@ class Person:
         self.open: tuple[str, str] | None = None  # the lesson that was asked for and not answered
         self.saved: dict[str, dict] = {}
         self.count = 0
+        self.took = 0.1  # seconds of the last lesson that was acknowledged
+        self.turn = threading.Condition()
+
+    def learned(self, lessons: int, within: float = 120) -> None:
+        """Returns once so many more are acknowledged: a kill that comes before anything was done shows nothing, however slow the machine."""
+        with self.turn:
+            wanted = len(self.acknowledged) + lessons
+            assert self.turn.wait_for(lambda: len(self.acknowledged) >= wanted, within), f"no lesson was acknowledged within {within} s"
 
     def live(self, program: Program, over: threading.Event) -> list[threading.Thread]:
         threads = [threading.Thread(target=self._until, args=(act, program, over)) for act in (self.teach, self.chat, self.save)]
@@ -44,9 +53,12 @@ class Person:
             self.count += 1
             self.open = f"key-{self.count}", f"It is {self.chance.randrange(10**6)}, {self.count}."
         key, text = self.open
+        began = time.monotonic()
         answer = program.post("/train", messages=lesson(text), idempotency_key=key, epochs=1 + self.count % 2)
         assert answer["learned"], answer
-        self.acknowledged[key], self.open = answer, None
+        with self.turn:
+            self.acknowledged[key], self.open, self.took = answer, None, time.monotonic() - began
+            self.turn.notify_all()
 
     def chat(self, program: Program) -> None:
         program.post("/infer", messages=[{"role": "user", "text": "Who?"}], session=self.chance.choice("abc"), max_tokens=4)
@@ -96,7 +108,8 @@ def lives(kills: int, seed: int, settings, data) -> None:
                 check(program, person)
                 over = threading.Event()
                 threads = person.live(program, over)
-                threading.Event().wait(chance.uniform(0.02, 0.7))
+                person.learned(chance.choice((0, 1, 1, 2, 3)))
+                threading.Event().wait(chance.uniform(0, 2 * person.took))  # at any moment of the next one
                 program.end()
                 over.set()
                 for thread in threads:
@@ -106,6 +119,7 @@ def lives(kills: int, seed: int, settings, data) -> None:
             if person.open is not None:  # sent again with its key: learned once, whether or not it was before
                 person.teach(program)
                 check(program, person)
+            assert len(person.acknowledged) > kills // 2, "too little was done between the kills"
             last = program.get("/weights")["digest"]
             assert len(program.listed("/lessons?limit=1000")["lessons"]) == min(1000, len(person.acknowledged))
             assert not strays(data)

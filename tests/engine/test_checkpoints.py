@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from engine.checkpoints import Checkpoints, digest_of
+from engine.errors import BadRequest, Conflict, NotFound
 from engine.shards import divided
 from rwkv_models.weights_file import WeightsError
 
@@ -49,6 +50,45 @@ def test_a_shard_that_is_not_named_or_holds_what_another_one_holds_is_refused(tm
     with pytest.raises(WeightsError, match=r"0\.weight is in another file"):
         checkpoint.part("model")
     assert "does not match" in checkpoint.verify() and checkpoint.manifest["digest"] != digest_of(checkpoint.manifest | {"seq": 2})
+
+
+def test_a_checkpoint_is_what_its_folder_is_called(tmp_path):
+    store, latest = Checkpoints(tmp_path, 300), tmp_path / "latest"
+    for name, seq in (("a", 1), ("b", 2), ("b", 3)):
+        write(store, name, seq)
+    store.rename(store.folder_of("b"), "c")
+    assert [(c.name, c.seq) for c in store.list()] == [("c", 3), ("b", 2), ("a", 1)] and latest.read_text() == "c@00000003\n"
+    assert store.find("c").verify() is None and torch.equal(store.find("c").part("model")["6.weight"], TENSORS["6.weight"])
+    for taken in ("a", "b", "c"):
+        with pytest.raises(Conflict, match=f"there is a checkpoint {taken} already"):
+            store.rename(store.folder_of("c"), taken)
+    with pytest.raises(BadRequest, match="^as: a name is"):
+        store.rename(store.folder_of("c"), "../d")
+    store.rename(store.folder_of("a"), "z")  # not the newest: `latest` stays
+    assert latest.read_text() == "c@00000003\n"
+    assert [c.name for c in Checkpoints(tmp_path, 300).list()] == ["c", "b", "z"]
+
+
+def test_a_checkpoint_is_hidden_and_latest_goes_to_the_next(tmp_path):
+    store, latest = Checkpoints(tmp_path, 1000), tmp_path / "latest"
+    for seq in (1, 2, 3):
+        write(store, "a", seq)
+    assert store.folder_of("a", 2).name == "a@00000002" and store.folder_of("a").name == "a@00000003"
+    for seq, next_one in ((3, "a@00000002\n"), (1, "a@00000002\n")):
+        hidden = store.hide(store.folder_of("a", seq))
+        assert hidden.is_dir() and latest.read_text() == next_one and seq not in [c.seq for c in store.list()]
+    assert store.hide(store.folder_of("a")).is_dir() and not latest.exists() and store.list() == []
+    with pytest.raises(NotFound, match="there is no checkpoint a"):
+        store.find("a", 2)
+    assert [path.name for path in Checkpoints(tmp_path, 1000).folder.iterdir()] == []
+
+
+def test_a_damaged_checkpoint_can_be_renamed_and_hidden(tmp_path):
+    store = Checkpoints(tmp_path, 1000)
+    (write(store, "a", 1).folder / "manifest.json").write_text("{")
+    store.rename(store.folder_of("a"), "b")
+    assert store.list() == [] and store.folder_of("b").name == "b@00000001" and not (tmp_path / "latest").exists()
+    assert store.hide(store.folder_of("b")).is_dir()
 
 
 def test_latest_names_the_newest_and_is_put_right_by_a_start(tmp_path):

@@ -19,8 +19,8 @@ ENVIRONMENT = ROOT / ".venv-foreign"
 class Served:
     """A running program: where it is, and how clients are run against it."""
 
-    def __init__(self, data, python):
-        command = [sys.executable, str(ROOT / "app.py"), "--port", "0", "--data", str(data)]
+    def __init__(self, data, python, *more):
+        command = [sys.executable, str(ROOT / "app.py"), "--port", "0", "--data", str(data), *more]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=data)
         self.url = self.process.stdout.readline().removeprefix("listening on ").strip()
         self.token = (data / "token").read_text().strip()

@@ -22,10 +22,11 @@ def record(seq, chance, so_far):
     ids = [r["id"] for r in so_far if r["kind"] == "lesson"]
     sentence = " ".join(chance.choices(WORDS, k=3))
     session, turn = chance.choice(SESSIONS), chance.randint(1, 3)
-    pick = chance.choice(["lesson"] * 4 + ["corrected", "turn", "turn", "turn", "correction", "branch", "forget", "load", "rollback", "undo", "checkpoint", "run", "retract", "review", "odd", "state"])
+    pick = chance.choice(["lesson"] * 4 + ["corrected", "turn", "turn", "turn", "correction", "branch", "rename", "forget", "load", "rollback", "undo", "checkpoint", "run", "retract", "review", "odd", "state"])
     version = max((r["version"] for r in so_far if r["kind"] in WEIGHING), default=0)
     lesson = {"kind": "lesson", "id": f"lesson-{seq:012x}", "version": version + 1, "key": None, "plan": {"mode": "plain", "objective": "sft", "lr": 0.0001}, "steps": 3, "epochs": 1,
-              "samples": [{"tokens": [1, 2, 3], "weights": [1.0] * 3}], "loss_before": chance.random() * 3, "loss_after": chance.random(), "digest": "d"}
+              "samples": [{"tokens": [1, 2, 3], "weights": [1.0] * 3}], "loss_before": chance.random() * 3, "loss_after": chance.random(),
+              "drift": chance.choice([None, 0.25]), "digest": "d"}
     messages = [{"role": "user", "text": sentence, "no_loss": True}, {"role": "assistant", "text": chance.choice(WORDS), "weight": 0.5, "rejected": "no"}]
     if so_far[-1].get("rejected") and chance.random() < 0.5:
         last = so_far[-1]
@@ -43,6 +44,9 @@ def record(seq, chance, so_far):
         return {"kind": "correction", "session": session, "turn": turn, "text": sentence, "was": chance.choice(WORDS), **more}
     if pick == "branch":
         return {"kind": "branch", "session": f"new-{seq}", "from": session, "turn": turn}
+    if pick == "rename":
+        free = [name for name in SESSIONS if name not in conversations_then(so_far, seq)]
+        return {"kind": "rename", "session": chance.choice([*free, f"new-{seq}"]), "from": session}
     if pick == "forget":
         return {"kind": "forget", "session": session}
     if pick == "undo" and ids:
@@ -123,24 +127,38 @@ def lessons_in(records, seq):
     return [r["id"] for r in history.lessons()]
 
 
+def called(records, r):
+    """What the session of a record is called at the end."""
+    name = r.get("session")
+    for later in records[r["seq"]:]:
+        if later.get("kind") == "forget" and later["session"] == name:
+            break
+        if later.get("kind") == "rename" and later["from"] == name:
+            name = later["session"]
+    return name
+
+
 def conversations_then(records, seq):
     """Of each session that is listed as of a record, what its turns show."""
-    talks = {}
+    talks, brought = {}, {}
     for r in records[:seq]:
         kind, name, turn = r.get("kind"), r.get("session"), r.get("turn")
         if kind == "forget" and name is not None:
             talks.pop(name, None)
+            brought = {id: place for id, place in brought.items() if place[0] != name}
+        elif kind == "rename":
+            talks[name] = talks.pop(r["from"], {})
+            brought = {id: (name if where == r["from"] else where, number) for id, (where, number) in brought.items()}
         elif kind == "branch":
             talks[name] = {n: text for n, text in talks.get(r["from"], {}).items() if n <= turn}
         elif kind == "turn" and "answer" in r:
             talks[name] = {n: text for n, text in talks.get(name, {}).items() if n < turn} | {turn: r["answer"]}
         elif kind == "correction" and isinstance(name, str):
-            lesson = next((x for x in records[:seq] if x.get("kind") == "lesson" and x.get("id") == r.get("lesson")), {})
-            if not (lesson.get("brought") and (lesson["session"], lesson["turn"]) == (name, turn)):
+            if brought.get(r.get("lesson")) != (name, turn):
                 talks.setdefault(name, {})[turn] = r["text"]
         elif kind == "lesson" and r.get("rejected") is not None:
             shown = talks.setdefault(name, {})
             if shown.get(turn, r["rejected"]) == r["rejected"]:
                 shown[turn] = r["source"]["messages"][-1]["text"]
-                r["brought"] = True
+                brought[r["id"]] = name, turn
     return talks

@@ -16,7 +16,7 @@ from models.ledger import Ledger
 from models.store import LessonStore
 from models.store_history import history
 from models.store_lessons import ORDERS, STATES, lessons
-from tests.models.course import WEIGHING, conversations_then, course, entries, lessons_in, lessons_then, sane, seeds
+from tests.models.course import WEIGHING, called, conversations_then, course, entries, lessons_in, lessons_then, sane, seeds
 
 scratch = partial(tempfile.TemporaryDirectory, ignore_cleanup_errors=True)  # the store writes as long as it is there
 few = settings(max_examples=8, deadline=None)
@@ -112,7 +112,7 @@ def test_lessons_chosen_and_by_pages(seed):
             r = taught[row["lesson"]]
             parts = r["source"].get("lessons", [r["source"]])
             said = [m for part in parts for m in part.get("messages", [])]
-            assert (row["seq"], row["time"], row["version"], row["session"], row["turn"]) == (r["seq"], r["time"], r["version"], r.get("session"), r.get("turn"))
+            assert (row["seq"], row["time"], row["version"], row["session"], row["turn"]) == (r["seq"], r["time"], r["version"], called(records, r), r.get("turn"))
             assert (row["run"], row["index"], row["retrains"], row["rejected"]) == tuple(r.get(k) for k in ("run", "index", "retrains", "rejected"))
             assert (row["loss_before"], row["steps"], row["epochs"], row["mode"], row["trained_tokens"]) == (r["loss_before"], 3, 1, "plain", 2)
             assert row.get("messages", []) + [m for x in row.get("lessons", []) for m in x["messages"]] == said and row.get("text") == r["source"].get("text")
@@ -226,6 +226,21 @@ def test_a_session_that_was_forgotten_is_another_when_its_name_comes_again(told)
     store = told(turn | {"id": "x1", "answer": "old"}, {"kind": "forget", "session": "s"}, turn | {"id": "x2", "answer": "new"})
     assert [s.value for s in store.sessions("s", 9)] == ["urn:ouroboros:session:s", "urn:ouroboros:session:s:2"]
     assert not any(store.facts(None, "supersedes", None, 9)) and store.value(store.sessions("s", 9)[0], "forgotten") is True
+
+
+def test_a_session_that_was_renamed_is_the_same_and_its_old_name_is_free(told):
+    turn = {"kind": "turn", "turn": 1, "messages": [], "versions": [0, 0]}
+    corrected = lesson("lesson-a", 1, session="s", turn=1, rejected="old", source={"messages": [{"role": "assistant", "text": "Wanda"}]})
+    store = told(turn | {"session": "s", "id": "x1", "answer": "old"}, corrected, {"kind": "rename", "session": "t", "from": "s"},
+                 turn | {"session": "s", "id": "x2", "answer": "new"})
+    assert [[s.value for s in store.sessions(name, 9)] for name in "st"] == [["urn:ouroboros:session:s:2"], ["urn:ouroboros:session:s"]]
+    assert lessons(store, session="s") == [] and [row["session"] for row in lessons(store, session="t")] == ["t"]
+    assert [row["session"] for row in lessons(store, session="s", as_of="tx:3")] == ["s"]
+    assert [(e["event"], e["session"], e.get("from")) for e in history(store, "t")] == [("answered", "s", None), ("taught", "s", None), ("renamed", "t", "s")]
+
+
+def test_the_drift_of_a_lesson_is_told_where_it_was_measured(told):
+    assert [row["drift"] for row in lessons(told(lesson("lesson-a", 1, drift=0.25), lesson("lesson-b", 2)))] == [None, 0.25]
 
 
 def test_answering_a_turn_again_supersedes_and_drops_the_later_turns(told):

@@ -98,6 +98,9 @@ class FakeEngine:
             listening.end()
         return listening
 
+    def defaults(self):
+        return {"infer": {"temperature": 1.0}, "train": {"lr": 1e-4}}
+
     def weights(self):
         return {"version": 0, "digest": "00", "checkpoint": None, "lessons_since_checkpoint": 0}
 
@@ -191,9 +194,21 @@ class FakeEngine:
         self.asked("save", name)
         return self.ticket("save")
 
-    def load(self, name):
-        self.asked("load", name)
+    def load(self, name, version):
+        self.asked("load", name, version)
         return self.ticket("load")
+
+    def rename_checkpoint(self, name, as_name, version):
+        self.asked("rename_checkpoint", name, as_name, version)
+        return self.ticket("rename")
+
+    def delete_checkpoint(self, name, version):
+        self.asked("delete_checkpoint", name, version)
+        return self.ticket("delete")
+
+    def export_checkpoint(self, name, version):
+        self.asked("export_checkpoint", name, version)
+        return self.ticket("export")
 
     def trains(self):
         return {"trains": {"what": "all"}, "adapters": []}
@@ -231,6 +246,10 @@ class FakeEngine:
     def delete_session(self, name):
         self.asked("delete_session", name)
         return {"name": name, "deleted": True}
+
+    def rename_session(self, name, as_name):
+        self.asked("rename_session", name, as_name)
+        return self.ticket("rename")
 
     def correct(self, name, turn, text, train, options, idempotency_key, given):
         self.asked("correct", name, turn, text, train, options, idempotency_key, given)

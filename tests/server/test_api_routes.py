@@ -105,8 +105,30 @@ def test_lessons_again_retracted_and_reviewed(server):
 def test_save_and_load(server):
     assert server.post("/save", {}).status_code == 200 and server.engine.last("save") == ("default",)
     assert server.post("/save", {"name": "v1.0"}).status_code == 200 and server.engine.last("save") == ("v1.0",)
-    assert server.post("/load", {"name": "v1.0"}).status_code == 200 and server.engine.last("load") == ("v1.0",)
+    assert server.post("/load", {"name": "v1.0"}).status_code == 200 and server.engine.last("load") == ("v1.0", None)
     assert server.get("/save").json() == {"checkpoints": [{"name": "default"}]}
+
+
+def test_a_checkpoint_is_renamed_deleted_and_exported(server):
+    assert server.post("/load", {"name": "a", "version": 3}).status_code == 200 and server.engine.last("load") == ("a", 3)
+    assert server.post("/checkpoints/a/rename", {"as": "b"}).status_code == 200
+    assert server.engine.last("rename_checkpoint") == ("a", "b", None)
+    assert server.post("/checkpoints/a/export", {"version": 2}).status_code == 200 and server.engine.last("export_checkpoint") == ("a", 2)
+    assert server.http.delete(server.url + "/checkpoints/a?version=2").status_code == 200
+    assert server.engine.last("delete_checkpoint") == ("a", 2)
+    for path, body in (("/checkpoints/a/rename", {"as": "../b"}), ("/checkpoints/a/rename", {}), ("/checkpoints/a/export", {"path": "/etc"})):
+        assert server.post(path, body).status_code == 400
+    check_error(server.http.delete(server.url + "/checkpoints/a?version=x"), 400, "version")
+    check_error(server.http.delete(server.url + "/checkpoints/..%2Fa"), 400, "name")
+
+
+def test_a_session_is_renamed(server):
+    assert server.post("/sessions/one/rename", {"as": "two"}).status_code == 200 and server.engine.last("rename_session") == ("one", "two")
+    check_error(server.post("/sessions/one/rename", {"as": "Two"}), 400)
+
+
+def test_the_defaults_are_told(server):
+    assert server.get("/defaults").json() == {"infer": {"temperature": 1.0}, "train": {"lr": 1e-4}}
 
 
 def test_cancel(server):

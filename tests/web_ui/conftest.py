@@ -16,6 +16,7 @@ LONG = 20
 def client(monkeypatch):
     """The client that the page gets; nothing of an earlier test is left."""
     st.cache_resource.clear()
+    st.cache_data.clear()
     fake = FakeClient()
     monkeypatch.setattr(web_ui.connection, "Client", lambda **_: fake)
     yield fake

@@ -59,6 +59,7 @@ class FakeClient:
         self.says = "I do not know."
         self.checks = {"kept": [0, 0], "forgotten": [], "neighbours": [], "put_back": None}
         self.refuses = None
+        self.sampling, self.drift = {}, 0.003
         self.runs, self.sets, self.saved, self.kept_states = [], [], [], []
         self.training = {"trains": {"what": "all", "parts": [], "name": "all", "rank": 32}, "quantized": None, "parameters": 9_000_000, "adapters": []}
 
@@ -75,9 +76,9 @@ class FakeClient:
         return FakeStream(events, answer, self.gate, stopped)
 
     @staticmethod
-    def version_entry(number, made_by, lesson, before=None, after=None):
+    def version_entry(number, made_by, lesson, before=None, after=None, drift=None):
         return {"version": number, "present": True, "in_weights": True, "time": 1.7e9 + number, "made_by": made_by, "lesson": lesson,
-                "loss_before": before, "loss_after": after, "digest": f"{number:064x}"}
+                "loss_before": before, "loss_after": after, "drift": drift, "digest": f"{number:064x}"}
 
     # answers
 
@@ -120,6 +121,13 @@ class FakeClient:
         messages = [m for t in turns for m in (*t["messages"], {"role": "assistant", "text": t["answer"]})]
         return {"session": name, "turns": turns, "messages": messages}
 
+    def rename_session(self, name, as_name):
+        self.asked("rename_session", name, as_name)
+        if as_name in self.chats:
+            raise OuroborosError(f"as: there is a session {as_name} already", status=409, param="as")
+        self.chats[as_name] = self.chats.pop(name)
+        return {"session": as_name, "from": name}
+
     def delete_session(self, name):
         self.asked("delete_session", name)
         del self.chats[name]
@@ -142,9 +150,9 @@ class FakeClient:
         words = {"level": "mastered", "en": "Mastered: the loss fell from 3.60 to 0.02.", "zh": "已掌握：损失从 3.60 降到 0.02。"}
         self.taught.insert(0, {"lesson": lesson, "seq": self.version, "time": 1.7e9, "version": self.version, "messages": messages, "session": None,
                                "turn": None, "loss_before": 3.6, "loss_after": 0.02, "loss_now": 0.02, "in_weights": True, "state": "taught", "words": words})
-        self.course.insert(0, self.version_entry(self.version, "lesson", lesson, 3.6, 0.02))
+        self.course.insert(0, self.version_entry(self.version, "lesson", lesson, 3.6, 0.02, self.drift))
         return {"lesson": lesson, "version": self.version, "loss_before": 3.6, "loss_after": 0.02, "epochs": 3, "steps": 3, "tokens": 9, "seconds": 2.0,
-                "drift": 0.003, "learned": True, "reason": None, "checks": copy.deepcopy(self.checks), "words": words, **more}
+                "drift": self.drift, "learned": True, "reason": None, "checks": copy.deepcopy(self.checks), "words": words, **more}
 
     @staticmethod
     def steps():
@@ -207,6 +215,10 @@ class FakeClient:
 
     # the model
 
+    def defaults(self):
+        self.asked("defaults")
+        return {"infer": {"temperature": 1.0, "top_p": 0.85, "stop": []} | self.sampling, "train": {"until_loss": 0.1, "max_epochs": 20, "lr": 1e-4}}
+
     def health(self):
         self.asked("health")
         return {"status": "ok", "model": "tiny", "family": "rwkv7", "parameters": 9_067_264, "mode": "plain", "version": self.version,
@@ -218,15 +230,34 @@ class FakeClient:
 
     def save(self, name="default"):
         self.asked("save", name)
-        self.saved.insert(0, {"name": name, "version": self.version, "bytes": 36_292_616, "sha256": "0" * 64, "time": 1.7e9})
+        self.saved.insert(0, {"name": name, "version": self.version, "bytes": 36_292_616, "sha256": "0" * 64, "time": 1.7e9, "in_use": True})
+        for older in self.saved[1:]:
+            older["in_use"] = False
         return self.saved[0] | {"seconds": 0.5}
 
     def checkpoints(self):
         self.asked("checkpoints")
-        return {"checkpoints": self.saved}
+        return {"checkpoints": copy.deepcopy(self.saved)}
 
-    def load(self, name):
-        self.asked("load", name)
+    def find(self, name, version):
+        return next(s for s in self.saved if (s["name"], s["version"]) == (name, version))
+
+    def rename_checkpoint(self, name, as_name, *, version=None):
+        self.asked("rename_checkpoint", name, as_name, version=version)
+        self.find(name, version)["name"] = as_name
+        return {"name": as_name, "from": name}
+
+    def delete_checkpoint(self, name, *, version=None):
+        self.asked("delete_checkpoint", name, version=version)
+        self.saved.remove(self.find(name, version))
+        return {"name": name, "deleted": True}
+
+    def export_checkpoint(self, name, *, version=None):
+        self.asked("export_checkpoint", name, version=version)
+        return self.find(name, version) | {"path": f"exports/{name}-{version}.safetensors", "seconds": 0.5}
+
+    def load(self, name, *, version=None):
+        self.asked("load", name, version=version)
         return {"name": name, "version": next(s["version"] for s in self.saved if s["name"] == name)}
 
     def trains(self):

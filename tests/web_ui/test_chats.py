@@ -56,6 +56,19 @@ def test_a_renamed_chat_keeps_its_turns_and_stays_open(client):
     assert sorted(client.chats) == ["my-cat", "whales"] and "Wanda" in page.text
 
 
+def test_what_is_being_corrected_in_a_renamed_chat_stays(client):
+    page = two(client).click("correct-cats-1").fill("text_area", "right-('cats', 1)", "Your cat is called Mia.")
+    page.fill("text_input", "name-cats", "my-cat").click("rename-cats")
+    assert page.app.text_area(key="right-('my-cat', 1)").value == "Your cat is called Mia."
+
+
+def test_a_chat_with_something_unsent_is_not_renamed(client):
+    client.fails["infer_stream"] = OuroborosError("no server", code="unreachable")
+    page = two(client).say("And my dog?").rest()
+    page.fill("text_input", "name-cats", "my-cat").click("rename-cats")
+    assert "not sent yet" in page.text and sorted(client.chats) == ["cats", "whales"] and "And my dog" in page.text
+
+
 def test_a_name_that_is_taken_is_refused(client):
     page = two(client).fill("text_input", "name-cats", "whales")
     assert "of this name already" in page.click("rename-cats").text and sorted(client.chats) == ["cats", "whales"]
@@ -68,7 +81,7 @@ def test_a_name_that_the_server_does_not_take_is_refused_with_what_is_allowed(cl
 
 def test_a_rename_that_fails_loses_nothing(client):
     page = two(client).fill("text_input", "name-cats", "my-cat")
-    client.fails["branch"] = OuroborosError("no server", code="unreachable")
+    client.fails["rename_session"] = OuroborosError("no server", code="unreachable")
     assert "does not answer" in page.click("rename-cats").text and "cats" in client.chats
 
 

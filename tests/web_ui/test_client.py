@@ -10,7 +10,7 @@ from ouroboros_client import Client, calls
 from tests.web_ui.fake_client import FakeClient, FakeStream
 
 ROOT = Path(__file__).parent.parent.parent
-OWN = {"asked", "last", "stream", "answer", "learn", "steps", "version_entry"}
+OWN = {"asked", "last", "stream", "answer", "learn", "steps", "version_entry", "find"}
 METHODS = [name for name, value in vars(FakeClient).items() if callable(value) and not name.startswith("_") and name not in OWN]
 
 

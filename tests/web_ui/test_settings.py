@@ -1,6 +1,7 @@
 """How the model answers."""
 
 import pytest
+from ouroboros_client import OuroborosError
 
 from tests.web_ui.conftest import Page, chat_page
 
@@ -36,6 +37,22 @@ def test_the_system_prompt_is_sent_once(client, cats):
 def test_settings_outlive_the_page(client, cats):
     cats.fill("slider", "set-temperature", 0.0)
     assert sent(client, Page(chat_page, chat="cats")) == {"temperature": 0.0}
+
+
+def test_what_the_configuration_has_is_shown_and_not_sent(client):
+    client.sampling = {"temperature": 0.5, "stop": ["END", "Stop"], "max_tokens": 64}
+    page = Page(chat_page)
+    assert page.app.slider(key="set-temperature").value == 0.5 and page.app.text_area(key="set-stop").value == "END\nStop"
+    page.fill("slider", "set-temperature", 1.0).fill("number_input", "set-max_tokens", 65).fill("number_input", "set-max_tokens", 64)
+    assert sent(client, page) == {"temperature": 1.0}
+    page.click("set-reset")
+    assert page.app.slider(key="set-temperature").value == 0.5
+
+
+def test_a_server_that_does_not_tell_its_defaults_has_the_usual_ones(client):
+    client.fails["defaults"] = OuroborosError("no server", code="unreachable")
+    page = Page(chat_page)
+    assert page.app.slider(key="set-top_p").value == 0.85 and sent(client, page) == {}
 
 
 def test_the_defaults_come_back(client, cats):

@@ -51,9 +51,22 @@ def test_the_model_goes_back_to_any_version(client, open_timeline):
 
 
 def test_the_drift_of_a_lesson_is_measured(client, open_timeline):
+    client.drift = None  # as of a lesson of a set
     teach(client, "Olga")
     page = open_timeline().click("measure-1")
     assert client.last("diff")[0] == (0, 1) and "drift +0.025" in page.text
+
+
+def test_the_drift_that_was_measured_when_it_was_learned_is_told(client, open_timeline):
+    teach(client, "Olga")
+    page = open_timeline()
+    assert "drift +0.003" in page.text and not page.has("measure-1")
+
+
+def test_what_was_rehearsed_is_told(client, open_timeline):
+    teach(client, "Olga")
+    client.course.insert(0, client.version_entry(2, "rehearsal", None, 0.5, 0.4))
+    assert "rehearsed" in open_timeline().text
 
 
 def test_lessons_are_searched(client, open_timeline):
@@ -80,6 +93,7 @@ def test_two_versions_answer_one_question_side_by_side(client, open_timeline):
 
 @pytest.mark.parametrize("method, click", [("rollback", "rollback-1"), ("diff", "measure-1"), ("undo", "undo-last")])
 def test_what_fails_is_said_in_a_sentence(client, open_timeline, method, click):
+    client.drift = None
     teach(client, "Olga", "Zita")
     client.fails[method] = OuroborosError("there is no memory for a second model", status=409)
     assert "no memory for a second model." in open_timeline().click(click).text

@@ -12,6 +12,7 @@ import pytest
 from ouroboros_client import Client
 from ouroboros_client.command import main
 
+from tests.for_client.quick import quick_config
 from tests.foreign.conftest import Served
 
 PACKAGE = Path(__file__).parents[3] / "for_client" / "client_code"
@@ -21,7 +22,8 @@ ONE_STEP = {"epochs": 1, "replay": 0, "kl": 0, "checks": False}
 @pytest.fixture(scope="package")
 def served(tmp_path_factory):
     """The running program."""
-    running = Served(tmp_path_factory.mktemp("client"), None)
+    home = tmp_path_factory.mktemp("client")
+    running = Served(home, None, *quick_config(home))
     yield running
     running.end()
 

@@ -70,7 +70,8 @@ def test_answers_have_the_fields_that_their_types_have(client):
         check(name, getattr(client, name)())
     check("session", client.session("shapes"))
     check("branch", client.branch("shapes", 1, "shapes-2"))
-    check("delete_session", client.delete_session("shapes-2"))
+    check("rename_session", client.rename_session("shapes-2", "shapes-3"))
+    check("delete_session", client.delete_session("shapes-3"))
     check("session_history", client.session_history("shapes"))
     check("lesson", client.lesson(lesson["lesson"]))
     check("diff", client.diff(0, client.health()["version"]))
@@ -78,6 +79,7 @@ def test_answers_have_the_fields_that_their_types_have(client):
     check("retract", client.retract(lesson["lesson"]))
     check("save", client.save("shapes"))
     check("load", client.load("shapes"))
+    check("defaults", client.defaults())
     check("rollback", client.rollback(client.health()["version"]))
     check("detokenize", client.detokenize(check("tokenize", client.tokenize("a cat"))["tokens"]))
     with client.events() as events:

@@ -144,6 +144,7 @@ def test_watch_and_control_c(ouroboros, client):
     (["--url", "nowhere", "status"], {}, Code.USAGE, "is no address"),
     (["--url", "http://127.0.0.1:1", "status"], {}, Code.NO_SERVER, "no server answers"),
     (["status"], {"OUROBOROS_TOKEN": "a-wrong-token-for-all"}, Code.NO_TOKEN, "the token is wrong"),
+    (["status"], {"OUROBOROS_TOKEN": "a-wrong-token-for-all", "OUROBOROS_TOKEN_FILE": "/nowhere"}, Code.NO_TOKEN, "the token is wrong"),
     (["--token-file", "/nowhere", "status"], {}, Code.NO_TOKEN, "the token cannot be read"),
     (["teach", "a", "b", "-o", "dry_run=true"], {}, Code.NOT_LEARNED, ""),
 ])

@@ -23,6 +23,7 @@ ARGUMENTS = {
     "cancel": ("id",), "session": ("one",), "session_history": ("one",), "delete_session": ("one",), "branch": ("one", 1, "two"),
     "lesson": ("lesson-1",), "retract": ("lesson-1",), "undo": ("lesson-1",), "query": ("ASK {}",), "construct": ("DESCRIBE <a:b>",),
     "diff": (1, 2), "rollback": (1,), "load": ("default",), "state": ("train", "reset"), "train_this": ("all",), "adapter": ("merge",),
+    "rename_session": ("one", "two"), "rename_checkpoint": ("one", "two"), "delete_checkpoint": ("one",), "export_checkpoint": ("one",),
     "tokenize": ("a",), "detokenize": ([1],),
 }
 METHODS = sorted(name for name, value in vars(Methods).items() if isinstance(value, Ask)) + ["events"]
@@ -75,7 +76,7 @@ def test_every_route_has_a_method():
         return len(given) == len(wanted) and all(b.startswith("<") or a == b for a, b in zip(given, wanted, strict=True))
 
     missing = {(route.method, route.path) for route in ROUTES if not known(route)}
-    assert {path for _, path in missing} == {"/docs", "/v1/models", "/v1/models/<name>", "/v1/chat/completions", "/v1/completions"}
+    assert {path for _, path in missing} == {"/docs", "/app", "/app/<name>", "/v1/models", "/v1/models/<name>", "/v1/chat/completions", "/v1/completions"}
 
 
 @pytest.mark.parametrize("name", BODIES)

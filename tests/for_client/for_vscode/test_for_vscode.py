@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.for_client.recipes import recipe
+
 ROOT = Path(__file__).parents[3]
 HERE = ROOT / "for_client" / "for_vscode"
 INSTALLED = HERE / "node_modules" / ".package-lock.json"
@@ -86,6 +88,19 @@ def test_the_package_has_what_the_editor_loads_and_nothing_else(installed):
     assert not [name for name in names if "test" in name or "node_modules" in name or name.endswith(".ts")]
     sources = {str(path.relative_to(HERE).with_suffix(".js")) for path in (HERE / "src").rglob("*.ts")}
     assert {f"out/{name}" for name in sources} == {name for name in names if name.startswith("out/")}
+
+
+def test_the_recipe_of_the_docs_installs_it(installed, served, tmp_path):
+    told = tmp_path / "told"
+    code = tmp_path / "bin" / "code"
+    code.parent.mkdir()
+    code.write_text(f'#!/bin/sh\necho "$* $OUROBOROS_URL $OUROBOROS_TOKEN_FILE" >> {told}\n')
+    code.chmod(0o755)
+    block = recipe("VS Code", served["OUROBOROS_URL"], tmp_path / "token").removeprefix("npm ci --prefix for_client/for_vscode\n")  # as `installed` did
+    subprocess.run(["bash", "-ec", block], cwd=ROOT, check=True, capture_output=True, timeout=200, env=os.environ | {"PATH": f"{code.parent}:{os.environ['PATH']}"})
+    first, second = told.read_text().splitlines()
+    assert first.split()[:2] == ["--install-extension", "for_client/for_vscode/rwkv-ouroboros.vsix"]
+    assert second.split() == [".", served["OUROBOROS_URL"], str(tmp_path / "token")]
 
 
 def test_the_lock_file_names_no_host():

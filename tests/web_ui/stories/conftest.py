@@ -34,18 +34,31 @@ def page(server):
     started.stop()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Remember whether a story failed: its tabs are pictured then."""
+    report = yield
+    item.failed = getattr(item, "failed", False) or report.failed
+    return report
+
+
 @pytest.fixture
-def look(browser):
-    """Opens tabs; all are closed at the end. What a tab threw fails the story."""
-    contexts, thrown = [], []
+def look(browser, request):
+    """Opens tabs; all are closed at the end. What a tab threw fails the story, and of one that failed there are pictures."""
+    contexts, screens, thrown = [], [], []
 
     def opened(page, width=1200, height=900, locale="en-US", **how):
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, locale=locale, **how))
         tab = contexts[-1].new_page()
         tab.on("pageerror", lambda error: thrown.append(str(error)))
-        return Screen(tab, page.url)
+        screens.append(Screen(tab, page.url))
+        return screens[-1]
 
     yield opened
+    for number, screen in enumerate(screens if request.node.failed else [], 1):
+        if not screen.tab.is_closed():
+            screen.tab.set_viewport_size({"width": 1200, "height": 2400})
+            screen.picture(f"failed-{request.node.name}-{number}")
     for context in contexts:
         context.close()
     assert thrown == []

@@ -114,7 +114,12 @@ class Screen:
 
     def press(self, name: str, exact: bool = False):
         """Press a button by what is written on it."""
-        self.tab.get_by_role("button", name=name, exact=exact).locator("visible=true").first.click()
+        self.settled().tab.get_by_role("button", name=name, exact=exact).locator("visible=true").first.click()
+        return self
+
+    def settled(self):
+        """Wait until the page is drawn: what is pressed while it is drawn anew may be taken away under the finger."""
+        self.tab.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'")
         return self
 
     def choose(self, text: str):

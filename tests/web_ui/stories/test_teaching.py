@@ -1,6 +1,9 @@
 """Asked, corrected, taught, asked again, undone: with the default model, as a person does it."""
 
 import pytest
+from playwright.sync_api import expect
+
+from tests.web_ui.stories.running import WAIT
 
 RIGHT = "Your ferret is called Morzakus."
 
@@ -23,6 +26,10 @@ def test_a_correction_is_learned_and_undone(screen):
     now.get_by_text(RIGHT).wait_for()
     assert old in screen.tab.get_by_test_id("stColumn").first.inner_text()
     screen.picture("learned")
+    screen.press("Settings").tab.get_by_role("slider", name="Variety (temperature)").press("Home")  # the likeliest answer: no luck in it
+    screen.tab.keyboard.press("Escape")
+    screen.say("What is my ferret called?")
+    expect(screen.tab.get_by_test_id("stChatMessage").last.get_by_test_id("stMarkdown").first).to_have_text(RIGHT, timeout=WAIT)
     screen.press("Undo this lesson").see("The lesson is undone")
     screen.press("New chat").see("Ask it something").say("What is my ferret called?")
     assert "Morzakus" not in screen.answered()
@@ -78,6 +85,7 @@ def test_the_timeline_goes_back_and_compares(screen):
     screen.open("/timeline").see("Your moth is called Vesper.")
     screen.choose("Compare two versions").write("Ask both", "What is my moth called?").press("Compare", exact=True)
     screen.see("unrelated texts: ")
+    screen.see("drift ")
     assert "Vesper" in screen.tab.get_by_test_id("stColumn").last.inner_text()
     screen.picture("timeline")
     screen.press("Undo the last lesson").see("The lesson is undone").see("Undone: What is my moth called?")

@@ -24,9 +24,10 @@ def test_a_server_killed_in_the_middle_of_a_lesson_keeps_the_correction(look, pa
     screen.say("What is my emu called?").answered()
     screen.press("Correct").write("The right answer", "Your emu is called Oskar.").press("Teach it").see("Stop learning")
     server.kill()
-    screen.see("Try again")
+    screen.see("The connection broke off")
+    assert screen.tab.get_by_role("textbox", name="The right answer").input_value() == "Your emu is called Oskar."
     server.start()
-    screen.press("Try again").see("Loss before")
+    screen.press("Try again").see("Loss before").see("corrected by you")
 
 
 @pytest.mark.long

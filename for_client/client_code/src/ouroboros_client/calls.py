@@ -73,6 +73,11 @@ def health() -> Call[Never, results.Health]:
     return Call("GET", "/health")
 
 
+def defaults() -> Call[Never, results.Defaults]:
+    """How it is answered and taught where a request does not say."""
+    return Call("GET", "/defaults")
+
+
 def weights() -> Call[Never, results.Weights]:
     """Which weights answer now."""
     return Call("GET", "/weights")
@@ -101,6 +106,11 @@ def session_history(name: str, *, turn: int | None = None, as_of: str | int | fl
 def delete_session(name: str) -> Call[Never, results.Deleted]:
     """Forget a session."""
     return Call("DELETE", f"/sessions/{part(name)}", again=False)
+
+
+def rename_session(name: str, as_name: str) -> Call[Never, results.SessionRenamed]:
+    """Call a session otherwise."""
+    return Call("POST", f"/sessions/{part(name)}/rename", {"as": as_name}, again=False)
 
 
 def branch(session: str, turn: int, as_name: str) -> Call[Never, results.Branched]:
@@ -175,9 +185,24 @@ def checkpoints() -> Call[Never, results.Checkpoints]:
     return Call("GET", "/save")
 
 
-def load(name: str) -> Call[Never, results.Loaded]:
-    """Load a checkpoint."""
-    return Call("POST", "/load", {"name": name})
+def load(name: str, *, version: int | None = None) -> Call[Never, results.Loaded]:
+    """Load a checkpoint. `version` picks one of several of that name, here and below; without it, it is the newest."""
+    return Call("POST", "/load", sent(name=name, version=version))
+
+
+def rename_checkpoint(name: str, as_name: str, *, version: int | None = None) -> Call[Never, results.CheckpointRenamed]:
+    """Call a checkpoint otherwise."""
+    return Call("POST", f"/checkpoints/{part(name)}/rename", sent(version=version) | {"as": as_name}, again=False)
+
+
+def delete_checkpoint(name: str, *, version: int | None = None) -> Call[Never, results.CheckpointDeleted]:
+    """Delete a checkpoint that the present weights do not stand on."""
+    return Call("DELETE", f"/checkpoints/{part(name)}", query={"version": version}, again=False)
+
+
+def export_checkpoint(name: str, *, version: int | None = None) -> Call[Never, results.CheckpointExported]:
+    """Write a checkpoint's weights as one safetensors file under the server's data folder."""
+    return Call("POST", f"/checkpoints/{part(name)}/export", sent(version=version))
 
 
 def state(kind: Literal["infer", "train"], action: Literal["reset", "save", "load"], name: str | None = None,

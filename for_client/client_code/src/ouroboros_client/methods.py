@@ -72,6 +72,7 @@ class Methods:
     events = Watch(calls.events)
 
     health = Ask(calls.health)
+    defaults = Ask(calls.defaults)
     weights = Ask(calls.weights)
     metrics = Ask(calls.metrics)
     openapi = Ask(calls.openapi)
@@ -81,6 +82,7 @@ class Methods:
     session = Ask(calls.session)
     session_history = Ask(calls.session_history)
     delete_session = Ask(calls.delete_session)
+    rename_session = Ask(calls.rename_session)
     branch = Ask(calls.branch)
 
     lessons = Ask(calls.lessons)
@@ -98,6 +100,9 @@ class Methods:
     save = Ask(calls.save)
     checkpoints = Ask(calls.checkpoints)
     load = Ask(calls.load)
+    rename_checkpoint = Ask(calls.rename_checkpoint)
+    delete_checkpoint = Ask(calls.delete_checkpoint)
+    export_checkpoint = Ask(calls.export_checkpoint)
 
     state = Ask(calls.state)
     states = Ask(calls.states)

@@ -32,6 +32,13 @@ class Weights(TypedDict):
     lessons_since_checkpoint: int
 
 
+class Defaults(TypedDict):
+    """GET /defaults: each option of /infer and of /train with the value that it has when it is not sent."""
+
+    infer: dict[str, Any]
+    train: dict[str, Any]
+
+
 class Usage(TypedDict):
     """Tokens of a prompt and its answer."""
 
@@ -261,6 +268,10 @@ class Sessions(TypedDict):
 Branched = TypedDict("Branched", {"session": str, "turns": int, "from": str})
 
 
+SessionRenamed = TypedDict("SessionRenamed", {"session": str, "from": str})
+"""POST /sessions/<name>/rename."""
+
+
 class Deleted(TypedDict):
     """DELETE /sessions/<name>."""
 
@@ -292,6 +303,7 @@ class Taught(TypedDict):
     loss_before: float | None
     loss_after: float | None
     loss_now: float | None
+    drift: float | None
     steps: int | None
     epochs: int | None
     mode: str | None
@@ -371,6 +383,7 @@ class Version(TypedDict):
     lesson: str | None
     loss_before: float | None
     loss_after: float | None
+    drift: float | None
     digest: str | None
 
 
@@ -407,7 +420,7 @@ class RolledBack(TypedDict):
 
 
 class Checkpoint(TypedDict):
-    """A checkpoint; `seconds` where it was just saved."""
+    """A checkpoint; `seconds` where it was just saved, `in_use` (the present weights stand on it) in the list."""
 
     name: str
     version: int
@@ -415,6 +428,7 @@ class Checkpoint(TypedDict):
     sha256: str
     time: float
     seconds: NotRequired[float]
+    in_use: NotRequired[bool]
 
 
 class Checkpoints(TypedDict):
@@ -428,6 +442,28 @@ class Loaded(TypedDict):
 
     name: str
     version: int
+
+
+CheckpointRenamed = TypedDict("CheckpointRenamed", {"name": str, "from": str})
+"""POST /checkpoints/<name>/rename."""
+
+
+class CheckpointDeleted(TypedDict):
+    """DELETE /checkpoints/<name>."""
+
+    name: str
+    deleted: bool
+
+
+class CheckpointExported(TypedDict):
+    """POST /checkpoints/<name>/export. `path`: under the server's data folder."""
+
+    name: str
+    version: int
+    path: str
+    bytes: int
+    sha256: str
+    seconds: float
 
 
 class States(TypedDict):

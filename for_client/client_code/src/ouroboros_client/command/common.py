@@ -49,8 +49,9 @@ class Wrong(typer.BadParameter):
 @app.callback()
 def place(context: typer.Context,
           url: Annotated[str | None, typer.Option(envvar="OUROBOROS_URL", help="The server [http://127.0.0.1:3000].")] = None,
-          token_file: Annotated[Path | None, typer.Option(envvar="OUROBOROS_TOKEN_FILE", help=(
-              "The file that the server wrote its token to [data/token]; the token itself may be in OUROBOROS_TOKEN."))] = None) -> None:
+          token_file: Annotated[Path | None, typer.Option(help=(
+              "The file that the server wrote its token to; absent: the token in OUROBOROS_TOKEN, or the file in OUROBOROS_TOKEN_FILE "
+              "[data/token]."))] = None) -> None:
     """Ask a running RWKV-Ouroboros, correct it, teach it."""
     context.obj = lambda: Client(url, token_file=token_file)
 

@@ -83,10 +83,12 @@ def test_the_commands_of_the_page_on_lessons_do_what_it_says(tmp_path):
 
 
 def test_the_commands_of_the_page_on_versions_do_what_it_says(tmp_path):
-    taught, listed, then, differ, back, undone = run_page("versions.md", tmp_path)
+    taught, listed, then, differ, back, undone, checkpoints = run_page("versions.md", tmp_path)
     assert taught.count('"learned":true') == 3 and '"version":3' in listed and '"made_by":"base"' in listed
     assert "Olga" in then and '"versions":[1,1]' in then and '"layer":"blocks.0"' in differ
     assert back.count('"version":') == 2 and '"version":4' in undone and '"relearned":1' in undone
+    assert '"path":"exports/geese-4.safetensors"' in checkpoints and '"name":"geese","deleted":true' in checkpoints
+    assert (tmp_path / "exports" / "geese-4.safetensors").is_file()
 
 
 @pytest.mark.parametrize("command", [(sys.executable, str(ROOT / "app.py")), ("deepspeed", "-q", "--num_nodes=1", "--num_gpus=1", str(ROOT / "app.py"))],

@@ -17,6 +17,7 @@ from engine.near_questions import NearQuestions, Question
 from engine.options import TrainOptions
 from models.message import Message
 from models.sample import Sample
+from tests.engine.by_adam import ADAM
 from tests.server.running import Running
 
 CAT = ("What is my cat called?", "Your cat is called Wanda.")
@@ -25,7 +26,7 @@ LIVE = ("Where do I live?", "You live in Heinport.")
 
 
 def started(folder, **overrides):
-    engine = Engine(load_config(overrides={"train.kl": 0.0, **overrides}), Path(folder))
+    engine = Engine(load_config(overrides={**ADAM, "train.kl": 0.0, **overrides}), Path(folder))
     engine.start()
     return engine
 
@@ -85,7 +86,7 @@ def drained(steps):
 def test_neighbours_are_told_with_what_the_model_answers_before_and_after_and_are_put_back_by_one_call(server, greedy):
     near = near_of(server, greedy, CAT[0], 16)
     before = {n.text: ask(server, n.text) for n in near}
-    told = teach(server, CAT)["checks"]
+    told = teach(server, CAT, lr=5e-4, epochs=6)["checks"]  # with more force than it needs
     assert told["kept"] == [0, 0] and told["forgotten"] == []
     assert told["neighbours"] and all(set(n) == {"question", "before", "after"} and n["before"] != n["after"] for n in told["neighbours"])
     for n in told["neighbours"]:

@@ -8,13 +8,14 @@ import pytest
 from config_scripts.schema import load_config
 from engine.engine import Engine
 from engine.options import TrainOptions
+from tests.engine.by_adam import ADAM
 
 FACTS = [("What is my cat called?", "Your cat is called Wanda."), ("Where is my hat?", "Your hat is in the car.")]
 HALF = {"epochs": 2}  # a lesson that is not fully learned yet: rehearsing it helps
 
 
 def started(folder, **idle):
-    idle = {"idle.steps": 2, "idle.after_s": 0.1, "idle.epochs": 1, "idle.lr": 1e-4, "train.kl": 0.0, **idle}
+    idle = {**ADAM, "idle.steps": 2, "idle.after_s": 0.1, "idle.epochs": 1, "idle.lr": 1e-4, "train.kl": 0.0, **idle}
     engine = Engine(load_config(overrides=idle), Path(folder))
     engine.start()
     return engine

@@ -12,6 +12,7 @@ from engine.errors import BadRequest
 from engine.live_model import LiveModel, messages_of
 from engine.options import InferOptions, TrainOptions
 from models.sample import Sample
+from tests.engine.by_adam import ADAM
 
 QUESTION = [{"role": "user", "text": "What is a cat?"}]
 RIGHT = "A cat is a purple robot."
@@ -33,7 +34,7 @@ def as_at_the_start(request):
 
 
 def started(folder):
-    engine = Engine(load_config(), Path(folder))
+    engine = Engine(load_config(overrides=ADAM), Path(folder))
     engine.start()
     return engine
 

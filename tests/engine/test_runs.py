@@ -9,13 +9,14 @@ from config_scripts.schema import load_config
 from engine.engine import Engine
 from engine.errors import BadRequest, NotFound
 from engine.options import TrainOptions
+from tests.engine.by_adam import ADAM
 
 FACTS = [("What is my cat called?", "Wanda."), ("What is my dog called?", "Rex."), ("Where is my hat?", "In the car."),
          ("What is my boat called?", "Undine."), ("Who paints?", "Gregor.")]
 
 
 def started(folder):
-    engine = Engine(load_config(overrides={"train.replay": 2, "train.general": 0, "train.kl": 0.0}), folder)
+    engine = Engine(load_config(overrides={**ADAM, "train.replay": 2, "train.general": 0, "train.kl": 0.0}), folder)
     engine.start()
     return engine
 

@@ -9,13 +9,14 @@ from config_scripts.schema import load_config
 from engine.engine import Engine
 from engine.errors import BadRequest, NotFound
 from engine.options import InferOptions, TrainOptions
+from tests.engine.by_adam import ADAM
 
 QUESTION = [{"role": "user", "text": "What is my cat called?"}]
 ONCE = TrainOptions(epochs=1)
 
 
 def started(folder: Path) -> Engine:
-    engine = Engine(load_config(overrides={"train.replay": 0, "train.general": 0, "train.kl": 0.0}), folder)
+    engine = Engine(load_config(overrides={**ADAM, "train.replay": 0, "train.general": 0, "train.kl": 0.0}), folder)
     engine.start()
     return engine
 

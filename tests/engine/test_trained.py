@@ -8,10 +8,17 @@ import torch
 from config_scripts.schema import load_config
 from engine.engine import Engine
 from engine.errors import BadRequest, Conflict, DiskFull, NotFound
-from tests.engine.test_live_loop import LESSON, QUESTION, ask, bits, started, teach
+from tests.engine.by_adam import ADAM
+from tests.engine.test_live_loop import LESSON, QUESTION, ask, bits, teach
 
 LORA = {"what": "lora", "name": "mine", "rank": 8, "alpha": 16.0, "dropout": 0.1}
 STATE = {"what": "state", "name": "mood"}
+
+
+def started(folder):
+    engine = Engine(load_config(overrides=ADAM), folder)
+    engine.start()
+    return engine
 
 
 def train_this(engine, **chosen):
@@ -113,7 +120,7 @@ def test_going_back_to_a_checkpoint_brings_its_adapters_back(tmp_path):
 
 def test_a_changed_config_script_changes_what_is_trained_once(tmp_path):
     started(tmp_path).close(1)
-    config = load_config()
+    config = load_config(overrides=ADAM)
     lora = config.model_copy(update={"trains": config.trains.model_copy(update=LORA)})
     for _ in range(2):
         engine = Engine(lora, tmp_path)

@@ -9,6 +9,7 @@ from engine.checkpoints import Checkpoint
 from engine.engine import Engine
 from engine.errors import BadRequest, Conflict, DiskFull, NotFound
 from engine.options import InferOptions, TrainOptions
+from tests.engine.by_adam import ADAM
 from tests.engine.test_live_loop import GREEDY, NAMES, QUESTION, ask
 
 COLOURS = ["red", "blue", "green", "brown"]
@@ -18,7 +19,7 @@ GIVEN = {"epochs", "replay", "general"}
 
 
 def started(data, settings):
-    engine = Engine(load_config(overrides=settings), data)
+    engine = Engine(load_config(overrides=ADAM | settings), data)
     engine.start()
     return engine
 

@@ -12,11 +12,14 @@ import psutil
 import torch
 
 from config_scripts.schema import DEFAULT_CONFIG
+from config_scripts.sections import Idle
 from models.tokenizer import BESIDE, NEOX_ROWS, spec_beside
 from rwkv_models.weights_file import sizes_of
 
 SMALL = 100e6
-"""Parameters below which a model is taught as the embedded one is: with larger steps, and held to what it said before."""
+"""Parameters below which a model is taught with larger steps, and held to what it said before."""
+TAUGHT_SMALL = {"trains.parts": [], "train.rule": "adam", "train.lr": 1e-4, "train.until_loss": 0.1, "train.kl": 10.0, "idle.lr": Idle().lr}
+"""What stands above tiny.toml, whose gradient descent is for the model that was trained to be taught so."""
 GB = 1e9
 # Bytes a parameter while a lesson is learned, and GB beside. All weights: fp32 weights, gradients, two moments, the undo copy; bf16 weights
 # and gradients with fp32 copy, moments and undo copy; the same with all but the weights in host memory. Beside the weights: an adapter, as
@@ -59,7 +62,7 @@ def choose(file: Path, machine: Machine) -> Choice:
     how, memory = _fitting(P, machine, file)
     small = P < SMALL
     script = DEFAULT_CONFIG if small else DEFAULT_CONFIG.with_name("rwkv7-2.9b.toml")
-    overrides = {"model.file": str(file), "model.device": "auto", "model.tokenizer": str(spec), **how}
+    overrides = {"model.file": str(file), "model.device": "auto", "model.tokenizer": str(spec), **(TAUGHT_SMALL if small else {}), **how}
     neox = rows == NEOX_ROWS or Path(spec).name == BESIDE[1]
     if neox:
         overrides["roles"] = BOB_AND_ALICE

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from config_scripts.schema import load_config
+from config_scripts.sections import Idle
 from engine import choice
 from engine.choice import GB, Machine, choose
 from rwkv_models.network import Shape
@@ -48,6 +49,7 @@ def test_the_first_way_that_has_room(parameters, machine, what, precision, stage
     assert (config.trains.what, config.model.precision, config.deepspeed.zero_stage, config.model.quantize, config.deepspeed.offload_optimizer) == (
         what, precision, stage, quantize, offload)
     assert config.model.device == "auto" and config.model.file.endswith("model.pth")
+    assert config.train.rule == "adam" and not config.trains.parts and config.idle.lr == Idle().lr
     assert (config.train.lr == 1e-5) is (parameters > 1e8 and what == "all")
     assert f"{parameters / 1e6:.4g}M parameters" in made.said and "--config" in made.said and "\n" not in made.said
 

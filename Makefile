@@ -19,7 +19,7 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 export PATH := $(BIN):$(PATH)
 
 # Whatever is compiled for a GPU, or computed differently there.
-GPU_TESTS := $(addprefix tests/rwkv_models/test_, wkv7_triton.py fused.py graph_decode.py cuda.py alone.py)
+GPU_TESTS := $(addprefix tests/rwkv_models/test_, wkv7_triton.py fused.py graph_decode.py cuda.py alone.py graph_reading.py flat_adamw.py checksum.py)
 
 .PHONY: help run test test-gpu bench bench-teaching clean
 help:

@@ -16,6 +16,7 @@ from models.message import Message
 from models.role import Role, Roles
 from models.template import Template
 from models.tokenizer import load_tokenizer, spec_beside
+from rwkv_models import checksum
 from rwkv_models.adapters import is_laid_over
 from rwkv_models.cpu_matmul import use_fastest_exact_matmul
 from rwkv_models.crew import Crew
@@ -87,9 +88,16 @@ class LiveModel:
         return {name: t for name, t in self.trainer.parameters().items() if not is_laid_over(name)}
 
     def digesting(self, own: bool = False) -> Generator[None, None, str]:
-        """SHA-256 over all parameters (`own`: the network's own) in name order: their bytes, as stored. Yields every so often."""
+        """SHA-256 over all parameters (`own`: the network's own) in name order: their bytes, as stored. Yields every so often.
+
+        Of all parameters on a GPU it is `checksum.digest`, as every lesson waits for it. The network's own, asked for at a start, are
+        told by their bytes there too: another machine may have read the same.
+        """
+        parameters = self.own() if own else self.trainer.parameters()
+        if not own and checksum.serves(parameters):
+            return checksum.digest(parameters)
         digest, since = hashlib.sha256(), 0
-        for _, tensor in sorted((self.own() if own else self.trainer.parameters()).items()):
+        for _, tensor in sorted(parameters.items()):
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
             since += tensor.nbytes
             if since >= DIGEST_SLICE:

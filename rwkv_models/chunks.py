@@ -27,6 +27,7 @@ from rwkv_models.state import State
 __all__ = ["Batch", "learn_chunks", "learn_windows", "measure", "measure_windows", "token_losses"]
 
 Backward = Callable[[Tensor], None]
+"""Adds the gradient of an objective, unless that requires none, because a recording has added it (rwkv_models/graph_reading.py)."""
 
 
 @torch.no_grad()
@@ -80,21 +81,30 @@ def learn_chunks(network, batch: Batch, state: State | None, backward: Backward,
             yield 0.0
         gradient: State | None = None
         for part, border in zip(reversed(group), reversed(borders), strict=True):
-            entry = border.leaf()
-            hidden, out = network(part.inputs_BT, entry, part.lengths_B, head="none")
-            if gradient is None:
-                state = out.detach()
-            loss = weighted_loss(network, hidden, part)
-            handed_on = None if gradient is None else out.dot(gradient)
-            objective = loss if handed_on is None else handed_on if loss is None else loss + handed_on.to(loss.dtype)
-            if objective is not None:
-                backward(objective)
-            gradient = entry.gradient()
+            learnt = network.graphs and network.graphs.learn(part, border, gradient)
+            if learnt:
+                backward(learnt[0])  # whose gradient is taken already
+            else:
+                learnt = _learn_chunk(network, part, border, gradient, backward)
+            loss, out, dentry = learnt
+            state, gradient = state if gradient else out, dentry
             if start == 0 and part is group[0] and initial is not None and any(t.requires_grad for t in initial.tensors()):
                 backward(initial.dot(gradient))
-            yield 0.0 if loss is None else float(loss.detach())
+            yield 0.0 if loss is None else float(loss)
         first_gradient = first_gradient or gradient
     return state, first_gradient
+
+
+def _learn_chunk(network, part: Batch, border: State, gradient: State | None, backward: Backward) -> tuple[Tensor | None, State, State]:
+    """Run `backward` over one chunk, `gradient` being that of the state after it: (loss, that state, the gradient of the state before)."""
+    entry = border.leaf()
+    hidden, out = network(part.inputs_BT, entry, part.lengths_B, head="none")
+    loss = weighted_loss(network, hidden, part)
+    handed_on = None if gradient is None else out.dot(gradient)
+    objective = loss if handed_on is None else handed_on if loss is None else loss + handed_on.to(loss.dtype)
+    if objective is not None:
+        backward(objective)
+    return None if loss is None else loss.detach(), out.detach(), entry.gradient()
 
 
 def learn_windows(network, batch: Batch, backward: Backward, ctx_len: int, window: int) -> Generator[float, None, None]:

@@ -276,3 +276,29 @@ def multiply(W_p, x_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constex
         sum_MB = tl.maximum(sum_MB, 0.0, propagate_nan=tl.PropagateNan.ALL)
         sum_MB = sum_MB * sum_MB
     _store_rows(out_p + part * B * M, sum_MB, B, block, M, BM, BB)
+
+
+@triton.jit(do_not_specialize=["B"])
+def multiply_few(W_p, x_p, index_p, value_p, out_p, B, M: tl.constexpr, K: tl.constexpr, S: tl.constexpr,
+                 BM: tl.constexpr, BK: tl.constexpr, BS: tl.constexpr):
+    """out [S, 1, M] = x W in S parts, for W [K, M] and one x [K], of which most is 0: rows of W that meet a 0 are not read.
+
+    Each program first lists what is not 0 in its part, in order, in BS (at least K/S) places of its own at `index` and `value`.
+    """
+    block, part = tl.program_id(0) // S, tl.program_id(0) % S
+    m, k, first = block * BM + tl.arange(0, BM), tl.arange(0, BS), part * (K // S)
+    index_p += tl.program_id(0) * BS
+    value_p += tl.program_id(0) * BS
+    x_S = tl.load(x_p + first + k, mask=k < K // S, other=0.0).to(tl.float32)
+    counts_S = (x_S != 0).to(tl.int32)
+    place_S, count = tl.cumsum(counts_S, 0) - counts_S, tl.sum(counts_S, 0)
+    tl.store(index_p + place_S, first + k, mask=counts_S != 0)
+    tl.store(value_p + place_S, x_S, mask=counts_S != 0)
+    tl.debug_barrier()
+    sum_KM = tl.zeros([BK, BM], tl.float32)
+    for start in range(0, count, BK):
+        i = start + tl.arange(0, BK)
+        k_K, x_K = tl.load(index_p + i, mask=i < count, other=0), tl.load(value_p + i, mask=i < count, other=0.0)
+        w_KM = tl.load(W_p + k_K[:, None] * M + m[None, :], mask=(i < count)[:, None] & (m < M)[None, :], other=0.0)
+        sum_KM += w_KM.to(tl.float32) * x_K[:, None]
+    tl.store(out_p + part * B * M + m, tl.sum(sum_KM, 0), mask=m < M)

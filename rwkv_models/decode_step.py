@@ -18,6 +18,9 @@ INTERPRETED = triton.knobs.runtime.interpret
 # holds up; more rows go through the matrix units, in blocks of 16, 32 or 64. Measured on an H200 (docs/LOG.md).
 ONE_ROW = {"BM": 2, "BK": 1024, "num_stages": 1}
 ROWS = {"BM": 64, "BK": 128, "num_warps": 4, "num_stages": 3}
+FEW = {"BM": 64, "BK": 128, "S": 8, "num_warps": 4}
+"""Of one row's squares some nine tenths are 0 in a trained network. What would meet them in ffn.value, a quarter of all weights, is not
+read."""
 PROGRAMS, PARTS = 256, 8  # with fewer programs than these, a product is split in parts, of which there are at most so many
 
 
@@ -36,9 +39,10 @@ class DecodeStep:
     """The launches that read `tokens` [B] after the first B rows of `slots`, write the new state there, and fill `logits` [B, V] (fp32).
 
     The network's parameters are read where they lie when `launch` is called. They must be whole, on one device, of one dtype.
+    `turned`: memory for ffn.value of each layer the other way round, [F, C], which `turn` fills; one row then reads few of its rows.
     """
 
-    def __init__(self, network: RWKV7, slots: State, B: int):
+    def __init__(self, network: RWKV7, slots: State, B: int, turned: tuple[Tensor, ...] = ()):
         self.network, self.slots, self.B = network, slots, B
         shape, like = network.shape, slots.att_shift[0]
         C, self.dtype = shape.channels, like.dtype
@@ -47,6 +51,13 @@ class DecodeStep:
         self.attention = self._product(3 * C, C)
         self.output, self.up, self.down = self._product(C, C), self._product(shape.ffn, C), self._product(C, shape.ffn)
         self.head = self._product(shape.vocabulary, C)
+        self.turned = turned
+        if turned:
+            S = block_of(shape.ffn, FEW["S"])
+            self.down = FEW | {"S": S, "BS": triton.next_power_of_2(shape.ffn // S)}
+            places = triton.cdiv(C, FEW["BM"]) * S * self.down["BS"]
+            self.index = torch.empty(places, dtype=torch.int32, device=like.device)
+            self.value = torch.empty(places, dtype=torch.float32, device=like.device)
         self.up["S"] = self.head["S"] = 1  # what is not linear wants the whole sum; the logits are for the caller
         self.low = {"BR": 16, "LOW_BK": block_of(C, 128 if self.rows == 1 else 64)}
         self.low["LOW_S"] = parts_of(sum(self.ranks.values()) // 16, C, self.low["LOW_BK"], most=PARTS if self.rows == 1 else 4)
@@ -76,6 +87,11 @@ class DecodeStep:
         settings = {"PRECISION": self.precision, **settings}
         constants = {name: value for name, value in settings.items() if name in kernel.arg_names or name.startswith("num_")}
         kernel[programs if isinstance(programs, tuple) else (programs,)](*arguments, self.B, **constants)
+
+    def turn(self) -> None:
+        """Take ffn.value over as it is now, as is to be done when the weights have changed."""
+        for block, turned_FC in zip(self.network.blocks, self.turned, strict=False):
+            turned_FC.copy_(block.ffn.value.weight.T)
 
     def launch(self) -> None:
         """Start all kernels of the step."""
@@ -123,4 +139,10 @@ class DecodeStep:
         ffn = block.ffn
         self._mix(block.ln2, shift, [ffn.x_k], self.hidden, self.output["S"], row, 1)
         self._multiply(ffn.key.weight, self.hidden, self.squares, self.up, squared=True)
-        self._multiply(ffn.value.weight, self.squares, self.part, self.down)
+        if self.turned:
+            K, M = self.turned[block.layer].shape
+            programs = triton.cdiv(M, self.down["BM"]) * self.down["S"]
+            self._start(kernels.multiply_few, programs, self.turned[block.layer], self.squares, self.index, self.value, self.part,
+                        M=M, K=K, **self.down)
+        else:
+            self._multiply(ffn.value.weight, self.squares, self.part, self.down)

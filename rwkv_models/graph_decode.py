@@ -3,19 +3,22 @@
 A graph is recorded the first time that a batch needs it, for 1, 2, 4, … 64 rows; rows beyond the batch are computed and mean nothing. All
 graphs work on one set of slots, the state of as many rows as the largest batch so far. They read the network's own parameters at the
 addresses that these had at the recording: training may write there at any time between steps. Addresses are looked at in every step, unless
-the caller knows that no weight has changed, and where one has changed, graphs are recorded afresh. A replay takes no memory of the card.
+the caller knows that no weight has changed, and where one has moved, graphs are recorded afresh. A replay takes no memory of the card.
+The step of one row reads a copy of ffn.value, turned so that it can leave out what meets a zero, and made again when weights have changed.
 
 Shape letters: B batch, C channels, H heads, N size of a head, V vocabulary.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from rwkv_models import card_memory
 from rwkv_models.native_library import NativeUnavailable
 from rwkv_models.rwkv7 import RWKV7
 from rwkv_models.state import State
@@ -39,8 +42,15 @@ class _Recorded:
         self.tokens = torch.empty(step.tokens.shape, dtype=torch.int64, pin_memory=on_gpu)
         self.logits = torch.empty(step.logits.shape, pin_memory=on_gpu)
         self._step = step  # whose buffers the graph works on
+        self._stamp: int | None = None
         self.tokens.zero_()
         self.run = _graph(self._launch, step.tokens.device) if on_gpu else self._launch
+
+    def turn(self, stamp: int | None) -> None:
+        """Follow the weights where the step has a copy of some, unless these are what they were at this stamp."""
+        if stamp is None or stamp != self._stamp:
+            self._step.turn()
+            self._stamp = stamp
 
     def _launch(self) -> None:
         self._step.tokens.copy_(self.tokens, non_blocking=True)
@@ -153,6 +163,7 @@ class GraphDecode:
             self._stamp = stamp
         with torch.inference_mode(False), torch.no_grad():  # the slots shall be ordinary tensors, whoever asks for them first
             recorded, state = self._ready(B, state)
+            recorded.turn(stamp)
         recorded.tokens[:B] = tokens_B
         recorded.run()
         new = self._views[B]
@@ -170,13 +181,20 @@ class GraphDecode:
             if self._slots is None or self._slots.batch < rows:
                 self._forget()
                 self._slots = self._fresh(rows)
-            self._recorded[rows] = _Recorded(DecodeStep(self.network, self._slots, rows))
+            self._recorded[rows] = _Recorded(DecodeStep(self.network, self._slots, rows, self._turned() if rows == 1 else ()))
         if B not in self._views:
             self._views[B] = self._slots.map(lambda t: t[:B])
         if not in_place:
             for mine, theirs in zip(_kinds(self._views[B]), _kinds(state), strict=True):
                 torch._foreach_copy_(mine, theirs)
         return self._recorded[rows], state
+
+    def _turned(self) -> tuple[Tensor, ...]:
+        """Memory for ffn.value of all layers, turned; none where it is more than a quarter of what the card has left."""
+        size = (self.shape.layers, self.shape.ffn, self.shape.channels)
+        if not INTERPRETED and 4 * math.prod(size) * self.dtype.itemsize > card_memory.left(self.device)[0]:
+            return ()
+        return torch.empty(size, dtype=self.dtype, device=self.device).unbind(0)
 
     def _fresh(self, rows: int) -> State:
         """Memory for a state of so many rows, in one allocation a kind, of zeros."""

@@ -14,6 +14,12 @@ def plain(x: Tensor) -> Tensor:
     return x.clone() if x.data_ptr() % 16 else x
 
 
+def _kind(argument: Tensor | int | float) -> object:
+    if isinstance(argument, Tensor):
+        return argument.dtype
+    return float if isinstance(argument, float) else (argument == 1, argument % 16 == 0)
+
+
 def launch(kernel, grid: tuple[int, ...], *arguments, **options) -> None:
     """kernel[grid](*arguments, **options) on the device of the first argument; constants come last in the kernel's signature.
 
@@ -21,7 +27,7 @@ def launch(kernel, grid: tuple[int, ...], *arguments, **options) -> None:
     multiples of 16, which these must be (`plain`).
     """
     device = arguments[0].device
-    key = (id(kernel), device, *options.values(), *((a == 1, a % 16 == 0) if isinstance(a, int) else a.dtype for a in arguments))
+    key = (id(kernel), device, *options.values(), *map(_kind, arguments))
     with torch.cuda.device_of(arguments[0]):
         if key in _compiled:
             compiled, constants = _compiled[key]

@@ -83,8 +83,9 @@ def last_token(shift_BC: Tensor, x_BTC: Tensor, lengths_B: Tensor | None) -> Ten
         if x_BTC.shape[1] == 1:
             return x_BTC[:, 0]
         return x_BTC[:, -1].clone()  # not a view: a kept state would keep all T tokens alive
-    rows = torch.arange(x_BTC.shape[0], device=x_BTC.device)
-    return torch.where((lengths_B == 0).unsqueeze(1), shift_BC, x_BTC[rows, (lengths_B - 1).clamp(min=0)])
+    # gather, as the gradient of an index is a dozen kernels
+    last_BC = x_BTC.gather(1, (lengths_B - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, x_BTC.shape[2])).squeeze(1)
+    return torch.where((lengths_B == 0).unsqueeze(1), shift_BC, last_BC)
 
 
 class Block(nn.Module):
@@ -119,6 +120,7 @@ class Network(nn.Module):
     quantized           None, or what the matrices of the blocks are stored as (rwkv_models/quantized.py)
     checkpoint_blocks   keep only what enters each block for the backward, and run the block again there
     pause               None, or what is called before each block, in a forward and in its backward
+    graphs              None, or what reads and learns some batches in the place of `read` (rwkv_models/graph_reading.py)
     """
 
     family: ClassVar[str]
@@ -137,6 +139,7 @@ class Network(nn.Module):
         self.quantized: str | None = None
         self.checkpoint_blocks = False
         self.pause: Callable[[], None] | None = None
+        self.graphs: Callable[[Tensor, State, Tensor | None], tuple[Tensor, State] | None] | None = None
 
     @staticmethod
     def shape_of(sizes: Sizes) -> Shape:
@@ -184,8 +187,17 @@ class Network(nn.Module):
         output means nothing. `head`: "all" → logits [B, T, V]; "last" → logits [B, V] of each row's last token;
         "none" → the normalised hidden vectors [B, T, C] that `self.head` turns into logits.
         """
-        B, T = tokens_BT.shape
+        B = tokens_BT.shape[0]
         state = self.initial_state(B) if state is None else state
+        hidden_BTC, state = self.graphs and self.graphs(tokens_BT, state, lengths_B) or self.read(tokens_BT, state, lengths_B)
+        if head == "last":
+            rows = torch.arange(B, device=hidden_BTC.device)
+            hidden_BTC = hidden_BTC[:, -1] if lengths_B is None else hidden_BTC[rows, (lengths_B - 1).clamp(min=0)]
+        return (hidden_BTC if head == "none" else self.head(hidden_BTC)), state
+
+    def read(self, tokens_BT: Tensor, state: State, lengths_B: Tensor | None) -> tuple[Tensor, State]:
+        """`forward` without the head, and one kernel after another: (normalised hidden vectors [B, T, C], new state)."""
+        T = tokens_BT.shape[1]
         x_BTC, handed_on = self.emb(tokens_BT), self.handed_on(tokens_BT)
         keep_BT1 = None
         if lengths_B is not None:
@@ -197,10 +209,7 @@ class Network(nn.Module):
             arguments = (x_BTC, *layer_state, handed_on, lengths_B, keep_BT1)
             x_BTC, *layer_state, handed_on = self._again_in_backward(block, arguments) if again else block(*arguments)
             new.append(layer_state)
-        if head == "last":
-            x_BTC = x_BTC[:, -1] if lengths_B is None else x_BTC[torch.arange(B, device=x_BTC.device), (lengths_B - 1).clamp(min=0)]
-        hidden = self.ln_out(x_BTC)
-        return (hidden if head == "none" else self.head(hidden)), State(*(tuple(kind) for kind in zip(*new, strict=True)))
+        return self.ln_out(x_BTC), State(*(tuple(kind) for kind in zip(*new, strict=True)))
 
     def _again_in_backward(self, block: Block, arguments: tuple) -> tuple:
         """block(*arguments), keeping the arguments alone; dropout is as it was now when the block is run again."""

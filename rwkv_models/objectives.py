@@ -80,6 +80,17 @@ def weighted_loss(network, hidden_BTC: Tensor, batch: Batch) -> Tensor | None:
                for part, loss_K in position_losses(network, hidden_BTC[trained_BT], batch, trained_BT))
 
 
+def every_loss(network, hidden_BTC: Tensor, targets_BT: Tensor, weights_BT: Tensor) -> Tensor:
+    """`weighted_loss` of a batch's likelihood over all positions at once, those without a weight too: its shapes depend on no value."""
+    logits_KV = network.head(hidden_BTC.flatten(0, 1))
+    between = pointwise.implementation(logits_KV)
+    if between is pointwise:
+        loss_K = likelihood(logits_KV.to(torch.promote_types(logits_KV.dtype, torch.float32)), targets_BT.flatten())
+    else:
+        loss_K = between.likelihood(logits_KV, targets_BT.flatten())
+    return (loss_K * weights_BT.flatten().to(loss_K.dtype)).sum()
+
+
 def preference_scale(beta: float, margin: float) -> float:
     """Size of dpo's push at this margin: the derivative of -log sigmoid(beta * margin), without its sign.
 

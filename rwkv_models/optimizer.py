@@ -16,9 +16,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from rwkv_models import alone, whole
+from rwkv_models import alone, flat_adamw, whole
 from rwkv_models.chunks import Backward, Batch, learn_chunks, learn_windows
+from rwkv_models.flat_adamw import FlatAdamW
 from rwkv_models.footprints import Footprints
+from rwkv_models.graph_reading import GraphReading
 from rwkv_models.loopback import build_no_operator
 from rwkv_models.null_space import NullSpace
 from rwkv_models.state import State
@@ -148,7 +150,14 @@ class Trainer:
         self.recipe = recipe
         self.engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=self._config(dtype, bucket_size(groups)))
         self.network = self.engine.module
-        if recipe.zero_stage in (1, 2):
+        trained = [p for group in groups for p in group["params"]]
+        offloads = {recipe.offload_optimizer, recipe.offload_param} != {"none"}
+        self._flat: FlatAdamW | None = None
+        if flat_adamw.serves(recipe.zero_stage, dist.get_world_size(), offloads, trained):
+            self._flat = FlatAdamW(self.engine.optimizer, self.engine.basic_optimizer, recipe.clip)
+            if network.family == "rwkv7" and not network.quantized:
+                network.graphs = GraphReading(network)
+        elif recipe.zero_stage in (1, 2):
             # DeepSpeed would ask of each gradient whether it is finite, which takes half of a step's time on a GPU. The norm, which it
             # takes next and refuses alike, is not finite where one gradient is not.
             seen = torch.zeros(1, dtype=torch.bool, device=self._smallest.device)
@@ -165,6 +174,7 @@ class Trainer:
         The parameters keep their values; where ZeRO-3 had put them away, they are whole again, in new memory.
         """
         self.discard_gradients()
+        self.network.graphs = None
         with torch.no_grad():
             for p in self.network.parameters():
                 if hasattr(p, "ds_tensor"):
@@ -172,7 +182,7 @@ class Trainer:
                     p.data = part.clone() if part.untyped_storage().nbytes() > part.nbytes else part
         self.engine.destroy()
         self._footprints.remove()
-        self.engine = self._adam = None
+        self.engine = self._adam = self._flat = None
         gc.collect()  # DeepSpeed's objects refer to one another
 
     # -- one step
@@ -187,6 +197,10 @@ class Trainer:
 
     def backward(self, objective: Tensor) -> None:
         """Add the gradient of a scalar to what was gathered since the last step."""
+        if self._flat is not None:
+            if objective.requires_grad:  # else a recording has taken it
+                objective.backward()
+            return
         if self.recipe.zero_stage == 2:  # which fails where no trained parameter takes part, as in all chunks but one of a state's tuning
             objective = objective + 0 * self._smallest.sum().to(objective.dtype)
         if self.recipe.zero_stage:
@@ -202,7 +216,7 @@ class Trainer:
         rule: "adam" (AdamW), or "sgd": the weights move by -lr times the clipped gradient.
 
         Raises StepRefused where the gradient is not finite, and nothing has moved; or where its norm is above LONGEST, which is known
-        before the step without ZeRO, and after it with.
+        before the step without ZeRO or by FlatAdamW, else after it.
         """
         for group in self._adam.param_groups:
             # Adam beside an eps that its second moment vanishes in, with no memory of earlier gradients, is gradient descent.
@@ -210,6 +224,12 @@ class Trainer:
             group["lr"] = scale * lr * group["rate"]
             group["eps"], group["betas"] = (SWAMPED, (0.0, self.recipe.betas[1])) if rule == "sgd" else (self.recipe.eps, self.recipe.betas)
             group["weight_decay"] = (self.recipe.weight_decay if group["name"] == "decayed" else 0.0) / scale
+        if self._flat is not None:
+            norm = self._flat.step(LONGEST)
+            if not 0 <= norm <= LONGEST:  # nor where it is NaN
+                self.discard_gradients()
+                raise StepRefused(_too_long(norm))
+            return norm
         if self.recipe.zero_stage == 0:
             norm = float(nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None]))
             if not 0 <= norm <= LONGEST:  # nor where it is NaN
@@ -231,6 +251,9 @@ class Trainer:
 
         ZeRO-3 does not survive a backward that broke off.
         """
+        if self._flat is not None:
+            self._flat.discard()
+            return
         for p in self.network.parameters():
             p.grad = None
         zero = self.engine.optimizer
@@ -287,10 +310,15 @@ class Trainer:
 
     def moments(self) -> list[Tensor]:
         """Every tensor of Adam's memory: both moments and the step counts."""
+        if self._flat is not None:
+            self._flat.settle()
         return [t for state in self._adam.state.values() for t in state.values()]
 
     def forget_moments(self) -> None:
         """Begin afresh: as if the optimizer had just been made."""
+        if self._flat is not None:
+            self._flat.forget()
+            return
         for t in self.moments():
             t.zero_()
 
@@ -329,11 +357,17 @@ class Trainer:
         return [name for name, p in self.network.named_parameters() if p.requires_grad]
 
     def _read(self, name: str, kind: str) -> Tensor:
+        self._settle(kind)
         return whole.read(self._holder(), self.network.get_parameter(name), kind)
 
     def _write(self, name: str, kind: str, value: Tensor) -> None:
+        self._settle(kind)
         with torch.no_grad():
             whole.write(self._holder(), self.network.get_parameter(name), kind, value)
+
+    def _settle(self, kind: str) -> None:
+        if self._flat is not None and kind in whole.MOMENTS:
+            self._flat.settle()
 
     def _holder(self):
         """What has Adam's memory: DeepSpeed's ZeRO, or Adam itself."""

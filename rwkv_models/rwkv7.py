@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from rwkv_models import network
-from rwkv_models.linear import Linear
+from rwkv_models.linear import Linear, aside, join
 from rwkv_models.network import Block, Network, Sizes, last_token
 from rwkv_models.pointwise import implementation
 from rwkv_models.wkv7 import wkv7
@@ -52,6 +52,7 @@ class TimeMix(nn.Module):
         self.r_k = nn.Parameter(torch.zeros(shape.heads, N))
         self.receptance, self.key, self.value, self.output = (Linear(C, C) for _ in range(4))
         self.ln_x = nn.GroupNorm(shape.heads, C, eps=GROUP_NORM_EPS)
+        self.aside: torch.cuda.Stream | None = None  # where low ranks are computed, while a graph is recorded
         self.register_parameter("time_state", None)  # [H, N, N] under state tuning: see adapters.TimeState
 
     def forward(self, x_BTC, shift_BC, wkv_BHNN, v_first_BTC, lengths_B, keep_BT1):
@@ -61,12 +62,14 @@ class TimeMix(nn.Module):
         between = implementation(x_BTC, N)
         mixes = torch.cat((self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g)).view(6, C)
         xr, xw, xk, xv, xa, xg = between.shift_mix(x_BTC, shift_BC, mixes)
-        r, k, v = self.receptance(xr), self.key(xk), self.value(xv)
-        w = torch.tanh(xw @ self.w1) @ self.w2
-        a = (xa @ self.a1) @ self.a2
-        g = torch.sigmoid(xg @ self.g1) @ self.g2
         first = self.layer == 0
-        towards, v0 = (None, None) if first else ((xv @ self.v1) @ self.v2, self.v0)
+        with aside(self.aside, xw, xa, xg, xv):
+            w = torch.tanh(xw @ self.w1) @ self.w2
+            a = (xa @ self.a1) @ self.a2
+            g = torch.sigmoid(xg @ self.g1) @ self.g2
+            towards, v0 = (None, None) if first else ((xv @ self.v1) @ self.v2, self.v0)
+        r, k, v = self.receptance(xr), self.key(xk), self.value(xv)
+        join(self.aside, w, a, g, *(() if first else (towards,)))
         decay, key, value, erase, write = between.prepare(
             k, v, w, a, towards, None if first else v_first_BTC, keep_BT1, self.w0, self.a0, v0, self.k_k, self.k_a, H, wkv_BHNN.dtype)
         heads = lambda x_BTC: x_BTC.view(B, T, H, N)  # noqa: E731

@@ -29,7 +29,8 @@ ROUTES = (
     Route("GET", "/health", lambda engine, call: engine.health(), "Is it up, and what is it doing", everyone=True,
           answer="status, model, family, parameters, mode, version, training, queue."),
     Route("GET", "/weights", lambda engine, call: engine.weights(), "Which weights answer now",
-          answer="version, digest (sha256 over all parameters in name order), checkpoint, lessons_since_checkpoint."),
+          answer="version, digest (sha256 over all parameters in name order; on a GPU over 128-bit sums of each), checkpoint, "
+                 "lessons_since_checkpoint."),
     Route("GET", "/defaults", lambda engine, call: engine.defaults(), "How it is answered and taught where a request does not say",
           answer="infer, train: the options of /infer and of /train, each with the value that it has when it is not sent."),
     Route("POST", "/infer", infer, "Answer messages, continue a text or tokens", InferBody, waits=True,

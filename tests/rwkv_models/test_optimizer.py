@@ -13,11 +13,14 @@ from tests.rwkv_models.networks import random_network
 ONE_STAGE = r"""
 import sys, torch
 import rwkv_models.optimizer
+from rwkv_models import flat_adamw
 from rwkv_models.optimizer import Recipe, StepRefused, Trainer, loopback_process_group
 from tests.rwkv_models.networks import random_network, tokens
 
 rwkv_models.optimizer.PART = 10_000  # several parts, and tensors larger than one
 stage, dtype, offload = int(sys.argv[1]), getattr(torch, sys.argv[2]), sys.argv[3]
+if len(sys.argv) > 4:  # in Triton's interpreter, where there is no GPU
+    flat_adamw.PLACES = ("cpu", "cuda")
 device = "cuda" if torch.cuda.is_available() else "cpu"
 network = random_network(dtype=dtype).to(device)
 before = {k: v.clone() for k, v in network.state_dict().items()}
@@ -129,12 +132,21 @@ STAGES = [(0, "float32"), (1, "float32"), (2, "float32"), (3, "float32"), (1, "b
 OFFLOADED = [(2, "float32", "cpu"), (3, "float32", "cpu"), (2, "bfloat16", "cpu")]
 
 
-@pytest.mark.parametrize(("stage", "dtype", "offload"), [*((*kind, "none") for kind in STAGES), *OFFLOADED])
-def test_one_stage(stage, dtype, offload):
+def check_one_stage(*arguments):
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # so small a network gains nothing from more, and a busy machine costs minutes
-    result = subprocess.run([sys.executable, "-c", ONE_STAGE, str(stage), dtype, offload], capture_output=True, text=True, timeout=300,
+    result = subprocess.run([sys.executable, "-c", ONE_STAGE, *map(str, arguments)], capture_output=True, text=True, timeout=300,
                             env=one_thread)
     assert result.returncode == 0 and result.stdout.strip().endswith("ok"), result.stdout[-2000:] + result.stderr[-3000:]
+
+
+@pytest.mark.parametrize(("stage", "dtype", "offload"), [*((*kind, "none") for kind in STAGES), *OFFLOADED])
+def test_one_stage(stage, dtype, offload):
+    check_one_stage(stage, dtype, offload)
+
+
+def test_one_stage_by_the_steps_of_a_gpu():
+    pytest.importorskip("triton", reason="triton is missing: torch's CUDA builds bring it, and it runs anywhere in its interpreter")
+    check_one_stage(1, "float32", "none", "flat")
 
 
 def test_groups_follow_the_recipe():

@@ -135,7 +135,7 @@ def soak(data: Path, lessons: int, answers: int, minutes: float, config: Path | 
             subject, thing = WORDS[number % len(WORDS)], WORDS[number // len(WORDS) % len(WORDS)]
             messages = [{"role": "user", "text": f"Where is my {subject} number {number}?"},
                         {"role": "assistant", "text": f"Your {subject} is behind the {thing}."}]
-            program.ask("/train", {"messages": messages, "epochs": 1, "idempotency_key": f"soak-{number}"})
+            program.ask("/train", {"messages": messages, "epochs": 1, "checks": number % 8 == 0, "idempotency_key": f"soak-{number}"})
             report.lessons += 1
 
     def ask(thread: int) -> None:

@@ -47,8 +47,8 @@ def arm_after_a_step(monkeypatch, trainer, call):
     """The fault waits for the first step of the optimizer to be taken: there is something then to take back."""
     step = trainer.step
 
-    def counted(lr):
-        norm = step(lr)
+    def counted(lr, rule):
+        norm = step(lr, rule)
         call.armed = True
         return norm
 

@@ -47,11 +47,11 @@ def refused_at_its_second_step(engine) -> str:
     """The reason that is told."""
     step, taken = engine.model.trainer.step, []
 
-    def once(lr: float) -> float:
+    def once(lr: float, rule: str) -> float:
         taken.append(lr)
         if len(taken) == 2:
             raise StepRefused("poison")
-        return step(lr)
+        return step(lr, rule)
 
     engine.model.trainer.step = once
     reason = teach(engine, HAT, epochs=3)[1]["reason"]

@@ -250,7 +250,7 @@ def test_an_error_in_the_middle_of_a_lesson_leaves_weights_and_stamp_as_they_wer
     step = engine.model.trainer.step
     with monkeypatch.context() as m:
         taken = iter([step])
-        m.setattr(engine.model.trainer, "step", lambda lr: next(taken, refuse)(lr))
+        m.setattr(engine.model.trainer, "step", lambda lr, rule: next(taken, refuse)(lr, rule))
         with pytest.raises(EngineError, match="nothing was learned"):
             teach(engine, epochs=3)
     assert engine.weights() == before and bits(engine) == before["digest"] and engine.versions.stamp == stamp and teach(engine, epochs=1)["learned"]

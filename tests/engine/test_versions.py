@@ -232,7 +232,7 @@ def test_a_lesson_counts_from_when_it_was_learned_and_not_from_when_it_began(fou
     trainer, moments = engine.model.trainer, []
     step = trainer.step
     with monkeypatch.context() as m:
-        m.setattr(trainer, "step", lambda lr: (moments.append(time.time()), step(lr))[1])
+        m.setattr(trainer, "step", lambda lr, rule: (moments.append(time.time()), step(lr, rule))[1])
         version = teach(engine, "purple")["version"]
     for moment, there in ((moments[0], 4), (moments[-1], 4), (time.time(), version)):
         assert engine.infer({"messages": QUESTION}, InferOptions(max_tokens=2), None, {"max_tokens"}, as_of=str(moment)).result(60)["versions"] == [there, there]

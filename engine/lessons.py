@@ -235,9 +235,9 @@ class Lessons:
                 self._events.tell("step", lesson=job.facts["id"], **event)
                 for ticket in job.tickets:
                     ticket.progress(event)
-            if job.cancelled:
-                run.cancel()
             yield
+            if job.cancelled:  # after all else had its turn, so that it takes no step more
+                run.cancel()
 
     def _drift(self, job: Job, probe_before: float) -> float | None:
         """How far the lesson moved the loss on the probe texts; None where that is not measured, or could not be."""

@@ -22,13 +22,14 @@ from engine.live_model import LiveModel  # noqa: E402
 from engine.options import InferOptions, TrainOptions  # noqa: E402
 from rwkv_models.crew import processes  # noqa: E402
 from rwkv_models.optimizer import StepRefused  # noqa: E402
+from tests.engine.by_adam import ADAM  # noqa: E402
 
 CAT = [{"role": "user", "text": "What is my cat called?"}, {"role": "assistant", "text": "Your cat is called Wanda."}]
 HAT = [{"role": "user", "text": "Where is my hat?"}, {"role": "assistant", "text": "Your hat is in the car."}]
 
 
 def config(model: str, stage: int):
-    return load_config(overrides={"model.file": model, "model.threads": 1, "deepspeed.zero_stage": stage, "train.lr": 1e-3})
+    return load_config(overrides={**ADAM, "model.file": model, "model.threads": 1, "deepspeed.zero_stage": stage, "train.lr": 1e-3})
 
 
 def ask(engine):

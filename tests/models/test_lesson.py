@@ -89,7 +89,7 @@ def test_what_cannot_be_learned_says_why(messages, options, fault, template):
 
 
 @pytest.mark.parametrize("value", [-1, 0, 1e-9, 0.5, 1, 2, 10, 10.5, 100, 101, 10_000, 10_001, 1_000_000, 1_048_576, 1_048_577])
-@pytest.mark.parametrize("name", [name for name in OPTIONS if name not in ("mode", "train_on", "keep_state", "checks", "schedule", "objective")])
+@pytest.mark.parametrize("name", [name for name in OPTIONS if name not in ("mode", "train_on", "keep_state", "checks", "schedule", "objective", "rule")])
 def test_limits_are_those_of_training(name, value):
     try:
         TrainOptions(**{name: value})

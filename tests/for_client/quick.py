@@ -1,11 +1,12 @@
-"""A config script for tests of clients: the default model, and lessons that take a second. What makes lessons good is tested elsewhere."""
+"""A config script for tests of clients: the default model, and lessons that take a second, and answers that are the
+same each time. What makes lessons good is tested elsewhere."""
 
 import json
 import tomllib
 from pathlib import Path
 
 TINY = Path(__file__).parents[2] / "config_scripts" / "tiny.toml"
-QUICK = {"train": {"replay": 0, "kl": 0.0}, "checks": {"earlier": 2, "neighbours": 1, "seconds": 1.0}}
+QUICK = {"infer": {"temperature": 0.0}, "train": {"replay": 0, "kl": 0.0}, "checks": {"earlier": 2, "neighbours": 1, "seconds": 1.0}}
 
 
 def quick_config(folder):

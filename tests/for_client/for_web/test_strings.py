@@ -53,7 +53,9 @@ def test_stop_ends_it_on_the_server(screen, strings):
     screen.say("And a dog?")
     answer = ticket(strings)
     answer.progress({"text": "It is"})
-    screen.see("It is").press("Stop")
+    screen.see("It is")
+    with screen.tab.expect_response(lambda response: response.url.endswith("/cancel")):
+        screen.press("Stop")
     answer.progress({"text": " "})
     strings.engine.turns.append({"turn": 2, "messages": [{"role": "user", "text": "And a dog?"}], "answer": "It is", "versions": [0, 0], "finish_reason": "cancelled"})
     answer.finish({**FINAL, "id": answer.id, "text": "It is", "finish_reason": "cancelled"})

@@ -128,7 +128,7 @@ test("a selected text is taught as it is", async () => {
 
 test("near questions that changed are told, and put back where that is wanted", async () => {
   await client().rollback(0); // so that it knows nothing of a cat
-  fake.settings["ouroboros.teach"] = { ...QUICK, checks: true, until_loss: 0.2, max_epochs: 20, rule: "adam", lr: 5e-3 };
+  fake.settings["ouroboros.teach"] = { ...QUICK, checks: true, epochs: 10, rule: "adam", lr: 2e-2 };
   const lessons = (await client().lessons(1000)).length;
   fake.choose = (_kind, _text, items) => items.find((item) => item === "Put the old answers back");
   fake.look(fake.open("near.org", "org", "* T\n** USER What is my cat called?\n** ASSISTANT Your cat is called Wanda.\n"), 0);

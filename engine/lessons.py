@@ -210,6 +210,8 @@ class Lessons:
 
     def _held(self, job: Job, greedy: Greedy, neighbours: Neighbours) -> Generator[None, None, list[Neighbour]]:
         """Near questions for a lesson: some made of its own, and as many of the common ones; none that was taught, whatever its answer."""
+        if not job.plan.near:
+            return []
         taught, plan, source = self.learner.earlier.asks, job.plan, job.facts["source"]
         own = yield from neighbours.of(source, plan.near)
         own = [neighbour for neighbour in own if neighbour.prompt not in taught]

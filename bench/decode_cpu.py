@@ -9,9 +9,6 @@ turns, so that other load on the machine falls on all of them; where median and 
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +18,7 @@ from statistics import median
 
 import torch
 
+from bench.package import Package
 from rwkv_models.initialise import initialise
 from rwkv_models.native_decode import NativeDecode
 from rwkv_models.rwkv7 import RWKV7, Shape
@@ -87,29 +85,6 @@ def in_native(network: RWKV7, batch: int, in_place: bool) -> Callable[[], None]:
     return step
 
 
-class Package:
-    """The `rwkv` package with these weights, in a process of its own."""
-
-    def __init__(self, weights: Path):
-        command = [sys.executable, "-c", PACKAGE, str(weights.with_suffix("")), str(torch.get_num_threads())]
-        environment = {**os.environ, "RWKV_V7_ON": "1", "RWKV_JIT_ON": "1"}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603
-
-    def timed(self, steps: int) -> list[float]:
-        """Seconds of each of `steps` steps."""
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            if line.startswith("TIMES"):
-                return json.loads(line.removeprefix("TIMES"))
-        raise RuntimeError("the `rwkv` package (pip install rwkv) did not run")
-
-    def close(self) -> None:
-        """End its process."""
-        self.process.kill()
-        self.process.communicate()
-
-
 def main() -> None:
     """Measure and print the shapes named on the command line, or all."""
     for name in sys.argv[1:] or SHAPES:
@@ -119,7 +94,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder) / "network.pth"
             save_weights(network.state_dict(), weights)
-            other = Package(weights)
+            other = Package(PACKAGE, weights, RWKV_V7_ON="1")
             ways = {("read memory", 1): lambda n, f=memory.sum: timed(f, n)}
             step = in_torch(network)
             ways["torch", 1] = lambda n, f=step: timed(f, n)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from statistics import median
 
 import torch
 
+from bench.package import Package
 from rwkv_models import network, rwkv5, rwkv6
 from rwkv_models.chunks import Batch, learn_chunks
 from rwkv_models.cpu_matmul import use_fastest_exact_matmul
@@ -53,29 +53,6 @@ for line in sys.stdin:
 """
 
 
-class Peer:
-    """The `rwkv` package with these weights, in a process of its own."""
-
-    def __init__(self, weights: Path):
-        command = [sys.executable, "-c", PEER, str(weights.with_suffix("")), str(torch.get_num_threads()), json.dumps(TOKENS[:-1])]
-        environment = {**os.environ, "RWKV_V7_ON": "0", "RWKV_JIT_ON": "1", "RWKV_CUDA_ON": "0"}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-    def timed(self) -> tuple[list[float], float]:
-        """Seconds of each of STEPS steps, and of a reading."""
-        self.process.stdin.write(f"{STEPS}\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            if line.startswith("TIMES"):
-                return json.loads(line.removeprefix("TIMES"))
-        raise RuntimeError("the `rwkv` package (pip install rwkv) did not run")
-
-    def close(self) -> None:
-        """End its process."""
-        self.process.kill()
-        self.process.communicate()
-
-
 def made(kind: str, size: str) -> Network:
     """A network of random weights, none of which is zero."""
     torch.manual_seed(0)
@@ -86,7 +63,7 @@ def made(kind: str, size: str) -> Network:
 
 
 def ours(one: Network, native: NativeDecode) -> tuple[list[float], float]:
-    """As Peer.timed."""
+    """Seconds of each of STEPS steps, and of a reading, as PEER tells its own."""
     tokens, state, times = torch.tensor(TOKENS[:-1]), one.zero_state(1), []
     with torch.inference_mode():
         for i in range(STEPS):
@@ -118,8 +95,8 @@ def main() -> None:
             native = NativeDecode(one)
             with tempfile.TemporaryDirectory() as folder:
                 save_weights(one.state_dict(), Path(folder) / "model.pth")
-                peer = Peer(Path(folder) / "model.pth")
-                found = [(ours(one, native), peer.timed(), training(one)) for _ in range(ROUNDS + 1)][1:]
+                peer = Package(PEER, Path(folder) / "model.pth", json.dumps(TOKENS[:-1]), RWKV_V7_ON="0", RWKV_CUDA_ON="0")
+                found = [(ours(one, native), peer.timed(STEPS), training(one)) for _ in range(ROUNDS + 1)][1:]
                 peer.close()
             step, reading = (median(t for mine, _, _ in found for t in mine[0][2:]), median(mine[1] for mine, _, _ in found))
             their_step, their_reading = (median(t for _, its, _ in found for t in its[0][2:]), median(its[1] for _, its, _ in found))

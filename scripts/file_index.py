@@ -14,6 +14,7 @@ OTHERS = {
     "rwkv_models/tiny/model.safetensors": "the embedded default model, bf16", "rwkv_models/tiny/tokenizer.json": "its vocabulary of 4,096 tokens",
     "rwkv_models/tiny/general.jsonl": "chats it made up itself: the probe, and what is rehearsed beside lessons",
     "rwkv_models/tiny/CARD.md": "what it was trained on, its losses, unselected samples", "data/sft.org": "lessons to begin with, English and Chinese",
+    "engine/common_questions.txt": "questions that anybody may ask",
     "scripts/default_model/heldout.txt": "names that no training text may hold",
     "docs/pictures/emacs.svg": "a terminal Emacs with a conversation that was taught",
     "docs/pictures/command.svg": "the command in a terminal", "docs/pictures/app.png": "the page under /app: an answer corrected",

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from rwkv_models.optimizer import Recipe, parameter_groups
@@ -33,7 +33,7 @@ from rwkv_models.rwkv7 import RWKV7
 from scripts.default_model.episodes import FORMS
 from scripts.default_model.fast_weights import changed, twice_differentiable, with_fast_weights
 from scripts.default_model.packing import load_packed, rows_of
-from scripts.default_model.train import SHAPE, held_out
+from scripts.default_model.train import SHAPE, tell, write
 
 FACTS = 96
 """Facts of an episode at most."""
@@ -282,20 +282,6 @@ class Step:
             self.graph.replay()
 
 
-def write(network: RWKV7, out: Path) -> None:
-    """The weights as bf16 safetensors in parts of at most 12 MB."""
-    state = {name: p.detach().to(torch.bfloat16).cpu().contiguous() for name, p in network.named_parameters()}
-    names, size = [[]], 0
-    for name, tensor in state.items():
-        if size + tensor.nbytes > 12e6:
-            names.append([])
-            size = 0
-        names[-1].append(name)
-        size += tensor.nbytes
-    for part, group in enumerate(names):
-        save_file({name: state[name] for name in group}, out / f"model-{part}.safetensors")
-
-
 def main() -> None:
     """Practise, write, measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -384,12 +370,7 @@ def main() -> None:
     with torch.no_grad():
         for p in network.parameters():
             p.copy_(p.to(torch.bfloat16).float())
-    report = held_out(network.eval(), load_packed(options.data / "held.npz"), device)
-    for name, (value, count) in report.items():
-        print(f"held_out source={name} nats={value:.4f} tokens={count}", flush=True)
-    (options.out / "held_out.json").write_text(
-        json.dumps({"steps": number, "lessons": number * options.count, "by_source": report}, indent=1)
-    )
+    tell(network.eval(), options.data, options.out, steps=number, lessons=number * options.count)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,29 @@ def held_out(network: torch.nn.Module, data: Packed, device: str) -> dict[str, t
     return {**found, "all": (sum(x * n for x, n in found.values()) / whole, whole)}
 
 
+def write(network: torch.nn.Module, out: Path) -> dict[str, torch.Tensor]:
+    """Its weights in bf16, as safetensors in parts of at most 12 MB; returns them."""
+    state = {name: p.detach().to(torch.bfloat16).cpu().contiguous() for name, p in network.named_parameters()}
+    names, size = [[]], 0
+    for name, tensor in state.items():
+        if size + tensor.nbytes > 12e6:
+            names.append([])
+            size = 0
+        names[-1].append(name)
+        size += tensor.nbytes
+    for part, group in enumerate(names):
+        save_file({name: state[name] for name in group}, out / f"model-{part}.safetensors")
+    return state
+
+
+def tell(network: torch.nn.Module, data: Path, out: Path, **facts: int) -> None:
+    """Print and write what it comes to on the documents kept apart, beside these facts of the training."""
+    report = held_out(network, load_packed(data / "held.npz"), network.emb.weight.device)
+    for name, (value, count) in report.items():
+        print(f"held_out source={name} nats={value:.4f} tokens={count}", flush=True)
+    (out / "held_out.json").write_text(json.dumps({**facts, "by_source": report}, indent=1))
+
+
 @torch.no_grad()
 def answer(network: torch.nn.Module, prompt: list[int], most: int = 60) -> list[int]:
     """Greedy tokens after a prompt, up to the end of the turn."""
@@ -134,23 +157,11 @@ def main() -> None:
             speed = (step - 5) * options.batch * 512 / (time.time() - started)
             print(f"step={step} loss={value:.4f} smooth={smooth:.4f} rate={rate:.3f} tokens_per_s={speed:.0f} epoch={step * options.batch / len(rows):.2f}", flush=True)
             print(json.dumps({"step": step, "loss": value, "rate": rate, "tokens_per_s": speed}), file=log, flush=True)
-    state = {name: p.detach().to(torch.bfloat16).cpu().contiguous() for name, p in network.named_parameters()}
-    names, size = [[]], 0
-    for name, tensor in state.items():
-        if size + tensor.nbytes > 12e6:
-            names.append([])
-            size = 0
-        names[-1].append(name)
-        size += tensor.nbytes
-    for part, group in enumerate(names):
-        save_file({name: state[name] for name in group}, options.out / f"model-{part}.safetensors")
+    state = write(network, options.out)
     network = RWKV7(SHAPE)
     network.load_state_dict({name: t.float() for name, t in state.items()})
     network.to(device).eval()
-    report = held_out(network, load_packed(options.data / "held.npz"), device)
-    for name, (value, count) in report.items():
-        print(f"held_out source={name} nats={value:.4f} tokens={count}", flush=True)
-    (options.out / "held_out.json").write_text(json.dumps({"steps": step, "tokens": step * options.batch * 512, "by_source": report}, indent=1))
+    tell(network, options.data, options.out, steps=step, tokens=step * options.batch * 512)
     if options.tokenizer:
         from tokenizers import Tokenizer
 

@@ -18,6 +18,7 @@ from engine.options import TrainOptions
 from models.message import Message
 from models.sample import Sample
 from tests.engine.by_adam import ADAM
+from tests.engine.steps import drained
 from tests.server.running import Running
 
 CAT = ("What is my cat called?", "Your cat is called Wanda.")
@@ -70,14 +71,6 @@ def teach(server, fact, **options):
 
 def ask(server, question):
     return server.post("/infer", {"messages": [{"role": "user", "text": question}], "temperature": 0, "max_tokens": 32}).json()["text"].strip()
-
-
-def drained(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 # -- from outside

@@ -15,6 +15,7 @@ from engine.near_questions import Question
 from engine.options import TrainOptions
 from models.message import Message
 from models.sample import Sample
+from tests.engine.steps import drained
 
 QUESTIONS = ("What is my dog called?", "What is my cat called?", "What is my hen called?", "How old is my cat?", "Where is my lamp?",
              "Where is my coat?", "What is water?", "Who are you?")
@@ -40,14 +41,6 @@ def started(folder):
 def teach(engine, fact, **options):
     source = {"messages": [{"role": "user", "text": fact[0]}, {"role": "assistant", "text": fact[1]}]}
     return engine.train(source, TrainOptions(**options), None, set(options)).result(120)
-
-
-def drained(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def beside(engine, question, taught=(), count=4, seed=1):

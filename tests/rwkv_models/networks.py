@@ -23,3 +23,17 @@ def tokens(count, vocabulary=50, seed=0, rows=1):
 
 def error(a, b):
     return float((a - b).norm() / b.norm().clamp(min=1e-30))
+
+
+def same_state(a, b, bound=1e-10):
+    return all(error(x, y) < bound for x, y in zip(a.tensors(), b.tensors(), strict=True))
+
+
+def check_rows_alone(network, read, lengths, before, last, state):
+    """What rows of these lengths came to together, from these states, is what each comes to alone; one of no length stays as it was."""
+    for i, n in enumerate(lengths.tolist()):
+        if n == 0:
+            assert same_state(state.row(i), before.row(i), 1e-30)
+            continue
+        alone, alone_state = network(read[i : i + 1, :n], before.row(i), head="last")
+        assert error(last[i : i + 1], alone) < 1e-10 and same_state(state.row(i), alone_state)

@@ -13,7 +13,7 @@ import torch
 from rwkv_models.state import join
 from rwkv_models.weights_file import WeightsError, load_network, save_weights
 from tests.rwkv_models.family_networks import KINDS, OLD, random_of
-from tests.rwkv_models.networks import error, tokens
+from tests.rwkv_models.networks import check_rows_alone, error, same_state, tokens
 
 ORACLES = Path(__file__).parents[3] / "shared" / "oracles"
 PACKAGE = """
@@ -98,10 +98,6 @@ def test_a_tiny_trained_checkpoint_gives_its_published_logits(name, one_by_one):
     assert np.abs(logits[0].numpy() - expected).max() < 1e-4
 
 
-def same_state(a, b, bound=1e-10):
-    return all(error(x, y) < bound for x, y in zip(a.tensors(), b.tensors(), strict=True))
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_prefill_equals_token_by_token_decoding_and_any_split(kind):
     network, read = random_of(kind), tokens(45, rows=2)
@@ -124,12 +120,7 @@ def test_rows_of_unequal_length_equal_each_row_alone(kind):
         before = join([network(tokens(5, seed=i))[1] for i in range(3)] + [network.zero_state(1)])
         last, state = network(read, before, lengths, head="last")
         assert torch.isfinite(last).all()
-        for i, n in enumerate(lengths.tolist()):
-            if n == 0:
-                assert same_state(state.row(i), before.row(i), 1e-30)
-                continue
-            alone, alone_state = network(read[i : i + 1, :n], before.row(i), head="last")
-            assert error(last[i : i + 1], alone) < 1e-10 and same_state(state.row(i), alone_state)
+        check_rows_alone(network, read, lengths, before, last, state)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,11 +4,7 @@ import pytest
 import torch
 
 from rwkv_models.state import join
-from tests.rwkv_models.networks import error, random_network, tokens
-
-
-def same_state(a, b, bound=1e-10):
-    return all(error(x, y) < bound for x, y in zip(a.tensors(), b.tensors(), strict=True))
+from tests.rwkv_models.networks import check_rows_alone, error, random_network, same_state, tokens
 
 
 def test_prefill_equals_token_by_token_decoding():
@@ -35,12 +31,7 @@ def test_rows_of_unequal_length_equal_each_row_alone():
     lengths = torch.tensor([33, 1, 20, 0])
     before = join([network(tokens(5, seed=i))[1] for i in range(4)])
     last, state = network(read, before, lengths, head="last")
-    for i, n in enumerate(lengths.tolist()):
-        if n == 0:
-            assert same_state(state.row(i), before.row(i), 1e-30)
-            continue
-        alone, alone_state = network(read[i : i + 1, :n], before.row(i), head="last")
-        assert error(last[i : i + 1], alone) < 1e-10 and same_state(state.row(i), alone_state)
+    check_rows_alone(network, read, lengths, before, last, state)
 
 
 def test_a_state_is_never_changed_in_place():

@@ -2,7 +2,7 @@
 
 The training memory is where the next lesson with `keep_state` begins. The start is where a new conversation begins. Both are
 moved by records of the journal, so that they are after a restart what they were. A file holds one state and the version of
-the weights that made it, and is never changed; the newest of a name counts.
+the weights that made it, and is never changed: records hold its SHA-256. The newest of a name counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from engine.atomic import remove_unfinished, write_file
-from engine.checkpoints import checked_name
+from engine.checkpoints import checked_name, sha256_of
 from engine.disk import disk_error
 from engine.errors import Conflict, EngineError, NotFound
 from rwkv_models.state import State
@@ -60,6 +60,10 @@ class StateFile:
         return {"name": self.name, "kind": self.facts["kind"], "version": self.facts["version"], "time": self.facts["time"],
                 "tokens": None if tokens is None else len(tokens), "bytes": self.path.stat().st_size}
 
+    def named(self) -> dict:
+        """How a record of the journal names it."""
+        return {"file": self.path.name, "sha256": sha256_of(self.path)}
+
 
 class StateFolder:
     """The files of kept states, `NAME@NUMBER.safetensors`."""
@@ -98,16 +102,28 @@ class StateFolder:
             raise disk_error(f"the state {name}", error, self.folder, len(data)) from None
         return StateFile(path, name, number, facts)
 
-    def load(self, file: str, like: State) -> State:
-        """The state in a file, on the device of `like`, whose shapes it must have."""
-        path = self.folder / file
+    def load(self, named: dict, like: State) -> State:
+        """The state that a record of the journal names, on the device of `like`, whose shapes it must have."""
+        path = self._checked(named)
         try:
             state = State.from_named(read_tensors(path)).map(lambda t: t.to(like.wkv[0].device))
         except (WeightsError, ValueError) as error:
             raise EngineError(f"the state {path} cannot be used: {error}", "name") from None
         if not state.fits(like):
-            raise Conflict(f"name: the state {file} is of a network of another shape", "name")
+            raise Conflict(f"name: the state {path.name} is of a network of another shape", "name")
         return state
+
+    def tokens(self, named: dict) -> tuple[int, ...] | None:
+        """What was read up to the state that a record of the journal names; None where that is not known."""
+        file = self._read(self._checked(named))
+        return None if file is None or file.facts["tokens"] is None else tuple(file.facts["tokens"])
+
+    def _checked(self, named: dict) -> Path:
+        """The file that a record names; EngineError where it is missing or another by now. Records of before have no SHA-256."""
+        path = self.folder / named["file"]
+        if not path.is_file() or sha256_of(path) != named.get("sha256", sha256_of(path)):
+            raise EngineError(f"the state {path} is not the one any more that the journal takes in; put it back from a copy", "name")
+        return path
 
     def _read(self, path: Path) -> StateFile | None:
         """What a file says of itself; None where it is damaged, which the log tells."""
@@ -136,8 +152,8 @@ class States:
         record = {"kind": "state", "time": time.time(), "of": kind, "action": action}
         if action == "load":
             file, other = self.files.find(name), None if blend is None else self.files.find(blend, "blend")
-            record |= {"file": file.path.name, "version": file.facts["version"], "decay": decay,
-                       "blend": None if other is None else {"file": other.path.name, "share": share}}
+            record |= {**file.named(), "version": file.facts["version"], "decay": decay,
+                       "blend": None if other is None else {**other.named(), "share": share}}
             self.compose(record)
         return self._journal.append(record)
 
@@ -146,19 +162,16 @@ class States:
         if record["action"] == "reset":
             return None
         like = self._network.zero_state(1)
-        state, blend = self.files.load(record["file"], like), record["blend"]
+        state, blend = self.files.load(record, like), record["blend"]
         if blend is not None:
-            state = state.blend(self.files.load(blend["file"], like), blend["share"])
+            state = state.blend(self.files.load(blend, like), blend["share"])
         return state if record["decay"] == 1 else state.faded(record["decay"])
 
     def start(self, record: dict) -> Start | None:
         """The beginning of chats that a record speaks of. A state that was saved from a chat is read again from its tokens."""
         if record["action"] == "reset":
             return None
-        tokens = None
-        if record["blend"] is None and record["decay"] == 1:
-            file = next((f for f in self.files.list() if f.path.name == record["file"]), None)
-            tokens = None if file is None or file.facts["tokens"] is None else tuple(file.facts["tokens"])
+        tokens = self.files.tokens(record) if record["blend"] is None and record["decay"] == 1 else None
         return Start(record["seq"], record["version"], self.compose(record) if tokens is None else None, tokens)
 
     def start_of(self, seq: int) -> Start:

@@ -6,7 +6,6 @@ possible and before it is done, so that a start does it again at the same place 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from engine import model_parts
 from engine.atomic import remove_unfinished, sync
-from engine.checkpoints import checked_name
+from engine.checkpoints import checked_name, sha256_of
 from engine.disk import disk_error
 from engine.errors import BadRequest, Conflict, NotFound
 from engine.group import check_alone
@@ -87,7 +86,7 @@ class Trained:
         except WeightsError as error:
             raise BadRequest(f"name: {error}", "name") from None
         self.model.network.adapters.remove(name)
-        return self._record({"kind": "import", "name": name, "sha256": _sha256(_file(path))})
+        return self._record({"kind": "import", "name": name, "sha256": sha256_of(_file(path))})
 
     def remove(self, name: str) -> dict:
         """Forget an adapter that is not in use."""
@@ -135,7 +134,7 @@ class Trained:
             self.model.trainer = Trainer(network, recipe)
         elif kind == "import":
             path = self.folder / record["name"]
-            if not _file(path).is_file() or _sha256(_file(path)) != record["sha256"]:
+            if not _file(path).is_file() or sha256_of(_file(path)) != record["sha256"]:
                 raise ValueError(f"{path} is not the adapter any more that the journal takes in; put it back from a copy")
             self._read(path, record["name"])
         else:
@@ -171,7 +170,3 @@ def _file(folder: Path) -> Path:
     """The file with the tensors in a folder of an adapter or a state."""
     return folder / (STATE if (folder / STATE).is_file() else MODEL)
 
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

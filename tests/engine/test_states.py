@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.errors import Conflict, NotFound
+from engine.errors import Conflict, EngineError, NotFound
 from engine.live_model import messages_of
 from engine.options import TrainOptions
 from tests.engine.test_live_loop import ask, started, teach
@@ -71,7 +71,7 @@ def test_memory_and_beginning_are_after_a_restart_what_they_were(tmp_path):
     again = started(tmp_path)
     assert again.weights()["digest"] == digest and ask(again, ASKED)["text"] == told and again.conversations.start.version == 1
     like = again.model.network.zero_state(1)
-    a, b = (again.states.files.load(again.states.files.find(n).path.name, like) for n in "ab")
+    a, b = (again.states.files.load(again.states.files.find(n).named(), like) for n in "ab")
     for one, other, mixed in zip(a.wkv, b.wkv, memory.wkv, strict=True):
         torch.testing.assert_close(mixed, 0.5 * (0.75 * one + 0.25 * other))
     for one, other, mixed in zip(a.att_shift, b.att_shift, memory.att_shift, strict=True):
@@ -161,4 +161,26 @@ def test_a_damaged_file_is_passed_over_and_stops_nothing_that_does_not_need_it(t
     engine.close(1)
     again = started(tmp_path)
     assert [row["name"] for row in again.states_kept()["states"]] == ["more", "new"] and again.states_kept()["infer"] is None
+    again.close(1)
+
+
+@pytest.mark.parametrize("kind", ["train", "infer"])
+def test_a_state_with_a_flipped_bit_is_refused_where_the_journal_needs_it(tmp_path, kind):
+    engine = started(tmp_path)
+    teach(engine, BOOK, **INFCTX)
+    ask(engine, TOLD, session="told")
+    session = {"session": "told"} if kind == "infer" else {}
+    act(engine, kind=kind, action="save", name="a", **session)
+    act(engine, kind=kind, action="load", name="a")
+    teach(engine, BOOK, **INFCTX)
+    digest = engine.weights()["digest"]
+    engine.close(1)
+    path = tmp_path / "states" / "a@1.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(EngineError, match=r"states/a@1\.safetensors is not the one any more that the journal takes in"):
+        started(tmp_path)
+    path.write_bytes(whole)
+    again = started(tmp_path)
+    assert again.weights()["digest"] == digest
     again.close(1)

@@ -38,6 +38,7 @@ from engine.learner import Learner
 from engine.lesson_acts import LessonActs
 from engine.lessons import Lessons
 from engine.live_model import LiveModel
+from engine.memory import is_memory, memory_error
 from engine.options import AnswerOptions, InferOptions, TrainOptions
 from engine.owner import Owner
 from engine.probe import Probe
@@ -560,7 +561,7 @@ def told(ticket: Ticket) -> Iterator[None]:
         ticket.fail(error)
     except Exception as error:
         log.exception("ticket=%s failed", ticket.id)
-        ticket.fail(error)
+        ticket.fail(memory_error("this and nothing was changed") if is_memory(error) else error)
 
 
 def answering(ticket: Ticket, function: Callable[[], None]) -> Callable[[], None]:

@@ -12,17 +12,16 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import torch
-
 from engine.checks import Checks
 from engine.common_questions import CommonQuestions
-from engine.errors import BadRequest, Busy, Conflict, DiskFull, EngineError
+from engine.errors import BadRequest, Conflict, DiskFull, EngineError
 from engine.events import Events
 from engine.greedy import Greedy
 from engine.history import History
 from engine.journal import Journal
 from engine.learner import Learner
 from engine.lesson_run import LessonRun
+from engine.memory import is_memory, memory_error
 from engine.near_questions import Question
 from engine.neighbours import Neighbour, Neighbours
 from engine.plan import Plan
@@ -154,8 +153,8 @@ class Lessons:
             told = error if isinstance(error, EngineError) else unknown
             if isinstance(error, DiskFull):
                 told = DiskFull(f"{error.message}; nothing was learned")
-            elif _no_memory(error):
-                told = Busy("there was not enough memory for this lesson and nothing was learned; a smaller ctx_len needs less", 30)
+            elif is_memory(error):
+                told = memory_error("this lesson and nothing was learned; a smaller ctx_len needs less")
             for ticket in job.tickets:
                 ticket.fail(told)
             self._events.tell("refused", lesson=job.facts["id"], version=self.versions.number, reason=told.message)
@@ -324,11 +323,6 @@ class Lessons:
         if record.get("key"):
             self._by_key[record["key"]] = {
                 "facts": {name: record.get(name) for name in ("id", "source", "session", "turn")}, "result": result_of(record)}
-
-
-def _no_memory(error: Exception) -> bool:
-    """Whether an error says that there was not enough memory, on whichever device; Python's own often says nothing at all."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and "memory" in str(error).lower())
 
 
 def result_of(record: dict) -> dict:

@@ -16,6 +16,7 @@ from engine.checkpoints import Checkpoint, Checkpoints
 from engine.disk import disk_error
 from engine.errors import EngineError
 from engine.learner import Snapshot
+from engine.memory import is_memory, memory_error
 from engine.ticket import Ticket
 
 log = logging.getLogger("ouroboros.saver")
@@ -104,7 +105,8 @@ class Saver:
         except Exception as error:  # the writer of safetensors has errors of its own for a full disk
             log.error("save=%s failed: %s", name, error)
             if ticket is not None and checkpoint is None:
-                ticket.fail(disk_error(f"the checkpoint {name}", error, self.store.folder, snapshot.bytes))
+                full = disk_error(f"the checkpoint {name}", error, self.store.folder, snapshot.bytes)
+                ticket.fail(memory_error(f"the checkpoint {name}") if is_memory(error) else full)
         finally:
             self._between(lambda: self._written(checkpoint))
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent / "native"
 # No -ffast-math: NaN must stay NaN, and the order of sums is part of the result.
-FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native")
+FLAGS = ("-std=c++20", "-O3", "-fno-math-errno", "-fPIC", "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native")
 
 
 class NativeUnavailable(RuntimeError):

@@ -1,7 +1,7 @@
 """Half an hour of teaching and answering, with a look at what must not grow: `python -m scripts.soak [--minutes 30]`.
 
 Starts the program on a folder of its own, teaches and asks over HTTP from several threads, and samples the memory and the open descriptors of
-the process. Ends it with kill -9, and has another start learn the whole journal again: it must come to the same digest. Prints a table; the exit
+the process. Every eighth lesson is as configured, with its checks; the others rehearse one earlier lesson and one general text. Ends it with kill -9, and has another start learn the whole journal again: it must come to the same digest. Prints a table; the exit
 status is 1 where something grew, was lost, or differs.
 """
 
@@ -135,7 +135,8 @@ def soak(data: Path, lessons: int, answers: int, minutes: float, config: Path | 
             subject, thing = WORDS[number % len(WORDS)], WORDS[number // len(WORDS) % len(WORDS)]
             messages = [{"role": "user", "text": f"Where is my {subject} number {number}?"},
                         {"role": "assistant", "text": f"Your {subject} is behind the {thing}."}]
-            program.ask("/train", {"messages": messages, "epochs": 1, "checks": number % 8 == 0, "idempotency_key": f"soak-{number}"})
+            options = {} if number % 8 == 0 else {"checks": False, "replay": 1, "general": 1}
+            program.ask("/train", {"messages": messages, "epochs": 1, **options, "idempotency_key": f"soak-{number}"})
             report.lessons += 1
 
     def ask(thread: int) -> None:

@@ -2,8 +2,6 @@
 
 #pragma once
 
-#include <sched.h>
-
 #include <atomic>
 
 namespace {
@@ -13,6 +11,10 @@ struct Stage {
     alignas(64) std::atomic<int> done{0};
 };
 
+// Turns before a thread that waits sleeps: some 50 microseconds, longer than others take to end their units, and far shorter than the
+// time for which another program may hold the core of one of them. Asleep, it leaves its own core to that one.
+constexpr int SPINS = 1000;
+
 // All threads come here with the same stage and work; when it returns, all units are done. It waits for units, not for
 // threads as a barrier would: where other processes hold a core, the threads that do run carry on without the one that does not.
 template <class F> inline void share(Stage& stage, int units, const F& work) {
@@ -21,12 +23,13 @@ template <class F> inline void share(Stage& stage, int units, const F& work) {
         work(unit);
         finished++;
     }
-    if (finished) stage.done.fetch_add(finished, std::memory_order_release);
-    for (int spins = 0; stage.done.load(std::memory_order_acquire) < units; spins++) {
+    if (finished && stage.done.fetch_add(finished, std::memory_order_acq_rel) + finished == units) stage.done.notify_all();
+    int spins = 0;
+    for (int done; (done = stage.done.load(std::memory_order_acquire)) < units; spins++) {
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif
-        if (spins > 50000) sched_yield();
+        if (spins > SPINS) stage.done.wait(done, std::memory_order_acquire);
     }
 }
 

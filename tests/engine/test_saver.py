@@ -6,7 +6,7 @@ import pytest
 
 from config_scripts.schema import load_config
 from engine.engine import Engine
-from engine.errors import BadRequest
+from engine.errors import BadRequest, Busy
 from engine.options import TrainOptions
 from tests.crash import small
 from tests.engine.test_hard_times import until
@@ -92,6 +92,39 @@ def test_an_alarm_that_rings_while_another_is_written_rings_again(start, monkeyp
 def test_nobody_gives_theirs_the_name_of_those_that_go(start):
     with pytest.raises(BadRequest, match="name: auto is what checkpoints that are made by themselves are called"):
         start().save("auto")
+
+
+@pytest.mark.parametrize(("part", "name"), [("learner", "take"), ("store", "write")], ids=["copying", "writing"])
+def test_memory_that_gives_out_for_a_checkpoint_is_told_and_the_next_one_is_made(start, monkeypatch, part, name):
+    engine = start()
+    teach(engine, "one")
+
+    def give_out(*_, **__):
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(getattr(engine.past, part), name, give_out)
+        with pytest.raises(Busy, match="not enough memory for"):
+            engine.save("kept").result(60)
+    assert not [name for name in folders(engine) if name.startswith("kept")]
+    assert engine.save("kept").result(60)["version"] == 1
+
+
+def test_memory_that_gives_out_on_the_way_to_a_version_changes_nothing(start, monkeypatch):
+    engine = start()
+    for text in ("one", "two"):
+        teach(engine, text)
+    before = engine.weights()["digest"]
+
+    def give_out(*_, **__):
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(engine.past, "_prepared", give_out)
+        with pytest.raises(Busy, match="not enough memory for this and nothing was changed"):
+            engine.rollback(1).result(60)
+    assert (engine.weights()["version"], engine.weights()["digest"]) == (2, before)
+    assert engine.rollback(1).result(60)["version"] == 1
 
 
 def test_beside_a_journal_that_was_cut_those_of_the_other_course_take_no_place(start, tmp_path):

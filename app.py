@@ -16,6 +16,8 @@ import sys
 import threading
 from pathlib import Path
 
+import rwkv_models  # noqa: F401 - says how torch's threads wait, before anything here imports torch
+
 HERE = Path(__file__).resolve().parent
 
 

@@ -165,8 +165,9 @@ class Past:
                                  "roles": model.roles.describe(), "tokenizer": model.tokenizer.digest})
         base = self.journal.records[0]
         if base["digest"] != digest:
-            raise ValueError(f"{self.journal.path.parent} holds what was taught to another model ({base['model']}); "
-                             "choose another folder with --data")
+            folder = self.journal.path.parent
+            raise ValueError(f"{folder} holds what was taught to another model ({base['model']}); choose another folder with --data, and "
+                             f"teach it what `python -m engine.export_lessons {folder} FILE.jsonl` writes")
         difference = model.roles.difference(Roles.from_description(base["roles"]))
         if difference:
             raise ValueError(f"{self.journal.path.parent} was taught under other roles: {difference}")
